@@ -12,15 +12,15 @@ Every file is checked when it is read: size, shapes, types, label range, counts,
 
 import difflib
 import errno
-import fcntl
 import hashlib
 import importlib
+import math
 import os
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
@@ -107,7 +107,7 @@ class Split:
     """One split of a set, in memory."""
 
     name: str
-    split: str  # "train" or "test"; "validation" where cut from train
+    split: str  # "train" or "test"
     images: "torch.Tensor"  # uint8 [N, C, H, W]
     labels: "torch.Tensor"  # int64 [N], from 0 to len(class_names) - 1
     class_names: tuple[str, ...]
@@ -176,28 +176,6 @@ def load(name: str, split: str, *, source: str | None = None) -> Split:
     )
 
 
-def split_train_validation(train: Split, validation_size: int, *, seed: int) -> tuple[Split, Split]:
-    """Cut `validation_size` images, chosen at random, off a train split: returns the rest and the chosen.
-
-    The choice depends on the seed and the number of images only, on every device.
-
-    Raises:
-        DataError: one of the two would be empty.
-    """
-    import torch
-
-    if not 0 < validation_size < len(train):
-        raise DataError(
-            f"Cannot cut {validation_size} validation images off {len(train)}: use 1 to {len(train) - 1}."
-        )
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
-    held, rest = order[:validation_size], order[validation_size:]
-    return (
-        replace(train, images=train.images[rest], labels=train.labels[rest]),
-        replace(train, split="validation", images=train.images[held], labels=train.labels[held]),
-    )
-
-
 # --- reading ---
 
 
@@ -213,11 +191,11 @@ def _find(name: str, split: str, source: str | None) -> tuple[Arrays, str, str]:
     """Read a split from the best source present: arrays, source, note."""
     if source == "generated":
         path = _generated(name)
-        return _read(path, name, split, source) if path.is_file() else _made(name, split)
+        return _read(path, name, split) if path.is_file() else _made(name, split)
     present = []
     for found, place in _present(name):
         if source in (None, found):
-            return _read(place, name, split, found)
+            return _read(place, name, split)
         present.append(found)
     raise DataError(_missing(name, source, present))
 
@@ -252,9 +230,9 @@ def _missing(name: str, source: str | None, present: list[str]) -> str:
     )
 
 
-def _read(place: Path, name: str, split: str, source: str) -> tuple[Arrays, str, str]:
+def _read(place: Path, name: str, split: str) -> tuple[Arrays, str, str]:
     if place.suffix == ".safetensors":
-        return _read_prepared(place, name, split, source)
+        return _read_prepared(place, name, split)
     return _read_official(place, name, split), "official", ""
 
 
@@ -263,6 +241,10 @@ def _damaged(path: Path, name: str, *, expected: str, came: str) -> DataError:
     return DataError(
         f"{path}: expected {expected}, got {came}; delete it and run `worked data {again} {name}`."
     )
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"Cannot read {path}: {error.strerror or error}; check its permissions and its disk.")
 
 
 def _read_official(folder: Path, name: str, split: str) -> Arrays:
@@ -282,13 +264,16 @@ def _read_idx(folder: Path, file: str, name: str) -> np.ndarray:
     Its own reader, since torchvision's takes seconds to import and compares no checksum of unpacked files.
     """
     path = folder / file
-    raw = np.fromfile(path, np.uint8)
+    try:
+        raw = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     rank = 3 if "idx3" in file else 1
     start = 4 + 4 * rank
     if raw[:4].tolist() != [0, 0, 8, rank] or len(raw) < start:
         raise _damaged(path, name, expected=f"an IDX file of rank {rank}", came=f"{len(raw)} other bytes")
     shape = raw[4:start].view(">u4").tolist()
-    size = start + int(np.prod(shape))
+    size = start + math.prod(shape)
     if len(raw) != size:
         raise _damaged(path, name, expected=f"{size} bytes for shape {shape}", came=f"{len(raw)} bytes")
     md5 = hashlib.md5(raw.data, usedforsecurity=False).hexdigest()
@@ -321,20 +306,23 @@ def _metadata(path: Path, name: str) -> dict[str, str]:
     try:
         with safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
+    except SafetensorError as error:
         raise _damaged(path, name, expected="a safetensors file", came=_reason(error)) from error
-    if metadata.get("name") != name or metadata.get("source") not in SOURCES:
-        came = f"name {metadata.get('name')!r} and source {metadata.get('source')!r}"
-        raise _damaged(path, name, expected=f"name {name!r} and one of {', '.join(SOURCES)}", came=came)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    sources = SOURCES[-1:] if path == _generated(name) else SOURCES[:-1]  # a stand-in stays in its own folder
+    if metadata.get("name") != name or metadata.get("source") not in sources:
+        expected = f"name {name!r} and source {' or '.join(map(repr, sources))}"
+        came = f"{metadata.get('name')!r} and {metadata.get('source')!r}"
+        raise _damaged(path, name, expected=expected, came=came)
     return metadata
 
 
-def _read_prepared(path: Path, name: str, split: str, source: str) -> tuple[Arrays, str, str]:
+def _read_prepared(path: Path, name: str, split: str) -> tuple[Arrays, str, str]:
     from safetensors import SafetensorError, safe_open
 
     metadata = _metadata(path, name)
-    if metadata["source"] != source:  # a stand-in in the wrong folder must not pass
-        raise _damaged(path, name, expected=f"source {source!r}", came=repr(metadata["source"]))
+    source = metadata["source"]
     try:
         with safe_open(path, "numpy") as file:
             images, labels = file.get_tensor(f"{split}_images"), file.get_tensor(f"{split}_labels")
@@ -395,7 +383,7 @@ def fetch(name: str) -> Path:
     found, place = next(_present(name), ("", root()))
     if found == "official":
         for split in SPLITS:
-            _read(place, name, split, found)
+            _read(place, name, split)
         return place
     target = root() / "prepared" / f"{name}.safetensors"
     with _writing(root()), _working_folder(name) as folder:
@@ -445,6 +433,8 @@ def _writing(folder: Path) -> Iterator[None]:
 @contextmanager
 def _working_folder(name: str) -> Iterator[Path]:
     """Give one process an empty folder under the root; what a killed fetch left there goes first."""
+    import fcntl  # here, so that loading works where there is none
+
     held = root() / f"{name}.partial"
     held.mkdir(parents=True, exist_ok=True)
     handle = os.open(held, os.O_RDONLY)
@@ -530,7 +520,7 @@ def status() -> list[Status]:
 def _status(name: str, source: str, place: Path) -> Status:
     path = (place / SETS[name].files[0]).parent if place == root() else place
     try:
-        arrays = [_read(place, name, split, source)[0] for split in SPLITS]
+        arrays = [_read(place, name, split)[0] for split in SPLITS]
     except DataError as error:
         return Status(name, source, (), (), path, str(error))
     counts = tuple(len(labels) for _, labels in arrays)

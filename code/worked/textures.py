@@ -29,7 +29,7 @@ def textures(
         pattern = patterns[labels[:, None, None], :, row[:, :, None], column[:, None]].transpose(0, 3, 1, 2)
         contrast = rng.uniform(0.5, 1.5, (count, 1, 1, 1))
         grain = rng.standard_normal((count, *shape))
-        images = 128 + contrast * (6 * pattern / channels**0.5 + 30 * grating) + 48 * grain
+        images = 128 + contrast * (8 * pattern / channels**0.5 + 30 * grating) + 48 * grain
         made.append((images.clip(0, 255).astype(np.uint8), labels))
     return made
 
