@@ -18,9 +18,10 @@ import math
 import os
 import shutil
 import socket
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
@@ -107,7 +108,7 @@ class Split:
     """One split of a set, in memory."""
 
     name: str
-    split: str  # "train" or "test"
+    split: str  # "train" or "test"; "validation" where cut from train
     images: "torch.Tensor"  # uint8 [N, C, H, W]
     labels: "torch.Tensor"  # int64 [N], from 0 to len(class_names) - 1
     class_names: tuple[str, ...]
@@ -173,6 +174,28 @@ def load(name: str, split: str, *, source: str | None = None) -> Split:
     (images, labels), found, note = _find(name, split, source)
     return Split(
         name, split, torch.from_numpy(images), torch.from_numpy(labels), known.class_names, found, note
+    )
+
+
+def split_train_validation(train: Split, validation_size: int, *, seed: int) -> tuple[Split, Split]:
+    """Cut `validation_size` images, chosen at random, off a train split: returns the rest and the chosen.
+
+    The choice depends on the seed and the number of images only, on every device.
+
+    Raises:
+        DataError: one of the two would be empty.
+    """
+    import torch
+
+    if not 0 < validation_size < len(train):
+        raise DataError(
+            f"Cannot cut {validation_size} validation images off {len(train)}: use 1 to {len(train) - 1}."
+        )
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
+    held, rest = order[:validation_size], order[validation_size:]
+    return (
+        replace(train, images=train.images[rest], labels=train.labels[rest]),
+        replace(train, split="validation", images=train.images[held], labels=train.labels[held]),
     )
 
 
@@ -289,7 +312,10 @@ def _read_torchvision(folder: Path, name: str, split: str, path: Path) -> tuple[
         if name == "svhn":
             dataset = dataset_class(folder, split=split)
             return np.ascontiguousarray(dataset.data), dataset.labels
-        dataset = dataset_class(folder, train=split == "train")
+        with warnings.catch_warnings():
+            # NumPy 2.4.0 to 2.4.4 warn of CIFAR-10's old pickles, which are sound.
+            warnings.filterwarnings("ignore", r"dtype\(\): align", UserWarning)
+            dataset = dataset_class(folder, train=split == "train")
         return np.ascontiguousarray(dataset.data.transpose(0, 3, 1, 2)), np.array(dataset.targets)
     except Exception as error:  # a damaged pickle or .mat file can raise anything
         raise _damaged(path, name, expected="what torchvision downloads", came=_reason(error)) from error
