@@ -1,0 +1,59 @@
+"""What a piece of code depends on: the package's modules that it imports, directly or not, read without running it."""
+
+import ast
+import hashlib
+import tempfile
+from modulefinder import ModuleFinder
+from pathlib import Path
+
+CODE = Path(__file__).resolve().parents[1]
+PACKAGE = "worked"
+
+
+def closure_of_module(name: str, *, without: tuple[str, ...] = ()) -> dict[str, Path]:
+    """The module ``name`` and every module of the package that it imports, inside functions too, by name.
+
+    ``without`` are modules that are neither entered nor listed.
+    """
+    finder = ModuleFinder(path=[str(CODE)], excludes=list(without))
+    finder.import_hook(name, fromlist=["*"])
+    return _own_modules(finder)
+
+
+def closure_of_source(source: str) -> dict[str, Path]:
+    """Every module of the package that the Python ``source`` imports, by name."""
+    finder = ModuleFinder(path=[str(CODE)])
+    with tempfile.NamedTemporaryFile("w", suffix=".py", encoding="utf-8") as file:
+        file.write(source)
+        file.flush()
+        finder.run_script(file.name)
+    return _own_modules(finder)
+
+
+def _own_modules(finder: ModuleFinder) -> dict[str, Path]:
+    own = {
+        name: Path(module.__file__)
+        for name, module in finder.modules.items()
+        if name.partition(".")[0] == PACKAGE and module.__file__
+    }
+    return dict(sorted(own.items()))
+
+
+def code_fingerprint(modules: dict[str, Path]) -> str:
+    """Hexadecimal SHA-256 of the modules' syntax trees: comments, docstrings and formatting do not count."""
+    digest = hashlib.sha256()
+    for name, path in sorted(modules.items()):
+        digest.update(f"{name}={_shape(ast.parse(path.read_text(encoding='utf-8')))}\n".encode())
+    return digest.hexdigest()
+
+
+def _shape(node: object) -> str:
+    """A syntax tree as text that is the same in every Python version: empty fields and positions are left out."""
+    if isinstance(node, list):
+        return "[" + ",".join(map(_shape, node)) + "]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, [])}
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
+        fields["body"] = node.body[1:]
+    return f"{type(node).__name__}({','.join(f'{name}={_shape(value)}' for name, value in fields.items())})"

@@ -1,0 +1,40 @@
+"""Means with intervals: the only way in which a measured number is shown."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean, its 95 % interval and the number of runs; the interval is infinite for a single run."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    method: str = "t"
+
+    def percent(self, digits: int = 2) -> str:
+        """A share as ``91.20 % ± 0.15``: mean and half-width in percent."""
+        half = f"{100 * (self.high - self.mean):.{digits}f}" if self.n > 1 else "?"
+        return f"{100 * self.mean:.{digits}f} % ± {half}"
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """Mean of ``values`` with Student's 95 % interval, mean ± t(0.975, n - 1) s / sqrt(n).
+
+    Raises:
+        ValueError: there are no values, or one is not finite.
+    """
+    from scipy import stats
+
+    n = len(values)
+    if n == 0 or not all(map(math.isfinite, values)):
+        raise ValueError(f"expected at least one finite value, got {list(values)}")
+    mean = math.fsum(values) / n
+    if n == 1:
+        return Estimate(mean, -math.inf, math.inf, n)
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
+    half = float(stats.t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
+    return Estimate(mean, mean - half, mean + half, n)

@@ -1,0 +1,216 @@
+"""The training engine: tensors in, an :class:`Outcome` out; it reads no files and prints nothing.
+
+Images stay on the device as bytes; a batch is gathered, cast and normalised there. Nothing waits for the device
+inside an epoch. Initial weights and the order of the data come from the CPU's generator on every device, so that
+the first losses agree across devices.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+TRACED_STEPS = 20  # losses kept for replay
+EVALUATION_BATCH = 1000  # images; fits the cache of a CPU core and is large enough for a GPU
+
+
+@dataclass(frozen=True)
+class Images:
+    """One split on its device: ``pixels`` uint8 ``[N, C, H, W]`` and ``labels`` int64 ``[N]``."""
+
+    pixels: Tensor
+    labels: Tensor
+
+    def __post_init__(self):
+        if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4 or self.labels.shape != self.pixels.shape[:1]:
+            raise ValueError(
+                "expected uint8 pixels [N, C, H, W] and labels [N], got "
+                f"{self.pixels.dtype} {list(self.pixels.shape)} and {list(self.labels.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: Tensor | slice) -> "Images":
+        return Images(self.pixels[index], self.labels[index])
+
+    def to(self, device: torch.device) -> "Images":
+        """The same split on ``device``."""
+        return Images(self.pixels.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three splits of a study. Only ``train`` and ``validation`` may decide anything."""
+
+    train: Images
+    validation: Images
+    test: Images
+
+    def to(self, device: torch.device) -> "Splits":
+        """The same splits on ``device``."""
+        return Splits(self.train.to(device), self.validation.to(device), self.test.to(device))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained: SGD with Nesterov momentum and a one-cycle learning rate (Smith and Topin 2018)."""
+
+    epochs: int
+    rate: float  # the cycle's peak; it starts at rate / 25, peaks after 30 % of the steps and ends near zero
+    batch_size: int = 128
+    momentum: float = 0.9
+    weight_decay: float = 0.0  # PyTorch's: its product with every weight and bias is added to the gradient
+
+
+@dataclass
+class Outcome:
+    """What a training run leaves: per-epoch ``history``, replay ``trace``, the selected epoch's ``weights``."""
+
+    history: dict[str, list[float | None]] = field(default_factory=dict)
+    trace: dict = field(default_factory=dict)
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    diverged: str | None = None
+
+
+def seeded(build: Callable[[], nn.Module], *, seed: int) -> nn.Module:
+    """``build()``, its random weights drawn from the CPU's generator whatever device is used later."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
+
+
+def channel_statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation ``[C, 1, 1]`` of uint8 ``[N, C, H, W]``, in units of pixel values, exact sums."""
+    counts = torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in pixels.unbind(1)])
+    values = torch.arange(256, dtype=torch.float64, device=pixels.device)
+    share = counts.double() / counts.sum(1, keepdim=True)
+    mean = (share * values).sum(1)
+    variance = (share * (values - mean[:, None]) ** 2).sum(1)
+    return mean.float()[:, None, None], variance.sqrt().float()[:, None, None]
+
+
+def select_epoch(validation_accuracy: list[float | None]) -> int:
+    """Index of the highest validation accuracy, the earliest where several are equal. It sees nothing else."""
+    finite = [(-value, epoch) for epoch, value in enumerate(validation_accuracy) if value is not None]
+    if not finite:
+        raise ValueError("expected at least one epoch with a validation accuracy, got none")
+    return min(finite)[1]
+
+
+def train(
+    model: nn.Module,
+    splits: Splits,
+    recipe: Recipe,
+    *,
+    seed: int,
+    evaluate: tuple[str, ...] = ("train", "validation", "test"),
+    tick: Callable[[int], None] = lambda epochs: None,
+    steps: int | None = None,
+) -> Outcome:
+    """Train ``model`` on ``splits.train`` and evaluate it after every epoch, with dropout off.
+
+    Args:
+        model: on the CPU, with its initial weights; it is moved to the device of ``splits``.
+        splits: the data; all three on one device.
+        recipe: optimiser, schedule, epochs.
+        seed: of the data's order and of the draws of dropout.
+        evaluate: the splits whose loss and accuracy are recorded after every epoch.
+        tick: called with the number of epochs just finished, after each one.
+        steps: stop after so many steps, without evaluating an epoch (for replay).
+
+    Returns:
+        history: ``batch_loss`` (mean over the epoch as trained) and, for each split evaluated, ``<split>_loss`` and
+        ``<split>_accuracy``. A loss that is not finite ends the run: its epoch holds ``None``, ``diverged`` says so.
+    """
+    device = splits.train.pixels.device
+    mean, std = channel_statistics(splits.train.pixels)
+    model = model.to(device).to(memory_format=torch.channels_last)
+
+    def normalised(pixels: Tensor) -> Tensor:
+        return pixels.float().sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+
+    # Data order and dropout have generators of their own: neither disturbs the other.
+    order = torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.SGD(
+        model.parameters(),
+        lr=recipe.rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.momentum > 0,
+        weight_decay=recipe.weight_decay,
+    )
+    per_epoch = math.ceil(len(splits.train) / recipe.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.rate, total_steps=recipe.epochs * per_epoch, cycle_momentum=False
+    )
+
+    outcome = Outcome()
+    traced: list[Tensor] = []
+    loss, accuracy = evaluation(model, splits.validation, normalised)
+    outcome.trace = {"initial": {"validation_loss": loss, "validation_accuracy": accuracy}, "losses": [], "rates": []}
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for epoch in range(recipe.epochs):
+            model.train()
+            outcome.trace["rates"].append(schedule.get_last_lr()[0])
+            losses = []
+            for batch in torch.randperm(len(splits.train), generator=order).to(device).split(recipe.batch_size):
+                batch_loss = F.cross_entropy(
+                    model(normalised(splits.train.pixels[batch])), splits.train.labels[batch]
+                )
+                optimiser.zero_grad()
+                batch_loss.backward()
+                optimiser.step()
+                schedule.step()
+                losses.append(batch_loss.detach())
+                if epoch * per_epoch + len(losses) == steps:
+                    break
+            traced += losses[: TRACED_STEPS - len(traced)]
+            if steps is not None and epoch * per_epoch + len(losses) == steps:
+                break
+
+            # The only place where the host waits for the device: once an epoch.
+            row = {"batch_loss": torch.stack(losses).mean().item()}
+            for name in evaluate:
+                loss, accuracy = evaluation(model, getattr(splits, name), normalised)
+                row |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
+            finite = all(map(math.isfinite, row.values()))
+            for name, value in row.items():
+                outcome.history.setdefault(name, []).append(value if finite else None)
+            if not finite:
+                outcome.diverged = f"a loss was not finite in epoch {epoch + 1} of {recipe.epochs}"
+                break
+            if select_epoch(outcome.history["validation_accuracy"]) == epoch:
+                outcome.weights = {
+                    name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()
+                }
+            tick(1)
+    outcome.trace["losses"] = _finite(torch.stack(traced).tolist())
+    return outcome
+
+
+@torch.inference_mode()
+def evaluation(model: nn.Module, images: Images, normalised: Callable[[Tensor], Tensor]) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy of ``model`` on ``images``, with dropout off batch norm by running averages."""
+    model.eval()
+    loss = torch.zeros((), dtype=torch.float64, device=images.labels.device)
+    correct = torch.zeros((), dtype=torch.int64, device=images.labels.device)
+    for start in range(0, len(images), EVALUATION_BATCH):
+        batch = images[start : start + EVALUATION_BATCH]
+        logits = model(normalised(batch.pixels))
+        loss += F.cross_entropy(logits, batch.labels, reduction="sum")
+        correct += (logits.argmax(1) == batch.labels).sum()
+    return loss.item() / len(images), correct.item() / len(images)
+
+
+def selected_metrics(history: Mapping[str, list[float | None]]) -> dict[str, float | None]:
+    """The metrics of the epoch that :func:`select_epoch` chooses; ``selected_epoch`` counts from 1."""
+    epoch = select_epoch(history["validation_accuracy"])
+    return {"selected_epoch": epoch + 1, **{name: values[epoch] for name, values in history.items()}}
+
+
+def _finite(values: list[float]) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values]
