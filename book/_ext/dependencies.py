@@ -1,0 +1,107 @@
+"""What a page's result depends on, read statically: no page, module or study is imported to find out.
+
+A page depends on its code cells, on every module of the package that the cells import (directly or through other modules,
+at any depth, imports inside functions included), on the records of every study among those modules, on the files named in
+its front matter (``depends: [glob, ...]``, relative to the repository), and on the versions of Python and of the package's
+requirements. Each input is a name with the SHA-256 of its contents, so touching a file changes nothing.
+"""
+
+import ast
+import hashlib
+import platform
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+PACKAGE = "worked"
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def imported_names(source: str, module: str = "") -> set[str]:
+    """Dotted names that ``source`` may import.
+
+    ``from a import b`` gives both ``a`` and ``a.b``: whether ``b`` is a module is for the caller to see. ``module`` is the
+    dotted name of the package that ``source`` belongs to; relative imports start there. IPython magics are skipped.
+    """
+    names: set[str] = set()
+    text = re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parent = module.split(".")[: len(module.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*parent, *([node.module] if node.module else [])])
+            names.update([base, *(f"{base}.{alias.name}" for alias in node.names)])
+    return names
+
+
+def module_file(name: str, code: Path) -> Path | None:
+    """File of module ``name`` under the folder ``code``, or None if there is no such module."""
+    path = code.joinpath(*name.split("."))
+    return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
+
+
+def closure(sources: Iterable[str], code: Path) -> dict[str, Path]:
+    """Modules of the package that ``sources`` import, transitively: dotted name -> file."""
+    found: dict[str, Path] = {}
+    todo = {name for source in sources for name in imported_names(source)}
+    while todo:
+        name = todo.pop()
+        parent = name.rpartition(".")[0]
+        if name.split(".")[0] != PACKAGE or name in found:
+            continue
+        if parent:
+            todo.add(parent)  # importing a.b runs a first
+        if file := module_file(name, code):
+            found[name] = file
+            package = name if file.name == "__init__.py" else parent
+            todo |= imported_names(file.read_text(encoding="utf-8"), package)
+    return found
+
+
+def studies(modules: Iterable[str]) -> list[str]:
+    """Slugs of the studies among ``modules``: ``worked.studies.a_b`` keeps its records under ``results/a-b``."""
+    names = (re.fullmatch(rf"{PACKAGE}\.studies\.(\w+)", module) for module in modules)
+    return sorted(name[1].replace("_", "-") for name in names if name)
+
+
+def versions() -> Iterator[tuple[str, str]]:
+    """Python and the package's own requirements, with their versions."""
+    yield "version of Python", platform.python_version()
+    for requirement in metadata.requires(PACKAGE) or []:
+        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+        if "extra ==" not in requirement:
+            yield f"version of {name}", metadata.version(name)
+
+
+def code_cells(notebook: NotebookNode) -> list[str]:
+    """Sources of a notebook's code cells."""
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def page_inputs(notebook: NotebookNode, root: Path) -> dict[str, str]:
+    """Every input of a page, name -> digest or version; ``root`` is the repository."""
+    cells = code_cells(notebook)
+    modules = closure(cells, root / "code")
+    patterns = [f"results/{slug}/**/*" for slug in studies(modules)] + notebook.metadata.get("depends", [])
+    globbed = (path for pattern in patterns for path in root.glob(pattern))
+    files = {path for path in (*modules.values(), *globbed) if path.is_file() and "__pycache__" not in path.parts}
+    inputs = {"its code cells": digest("\0".join(cells).encode())}
+    inputs |= {path.relative_to(root).as_posix(): digest(path.read_bytes()) for path in sorted(files)}
+    return inputs | dict(versions())
+
+
+def reason(old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    """Why a result computed from ``old`` does not hold for ``new``, in words; empty if it does."""
+    changes = [f"{name} changed" for name in new if name in old and old[name] != new[name]]
+    changes += [f"{name} added" for name in new if name not in old]
+    changes += [f"{name} removed" for name in old if name not in new]
+    more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
+    return ", ".join(changes[:3]) + more
