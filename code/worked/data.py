@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from worked.records import write_atomically
 from worked.textures import textures
 
 if TYPE_CHECKING:
@@ -172,9 +173,7 @@ def load(name: str, split: str, *, source: str | None = None) -> Split:
     if source is not None and source not in SOURCES:
         raise DataError(f"No source is called {source!r}: use one of {', '.join(SOURCES)}.")
     (images, labels), found, note = _find(name, split, source)
-    return Split(
-        name, split, torch.from_numpy(images), torch.from_numpy(labels), known.class_names, found, note
-    )
+    return Split(name, split, torch.from_numpy(images), torch.from_numpy(labels), known.class_names, found, note)
 
 
 def split_train_validation(train: Split, validation_size: int, *, seed: int) -> tuple[Split, Split]:
@@ -188,9 +187,7 @@ def split_train_validation(train: Split, validation_size: int, *, seed: int) -> 
     import torch
 
     if not 0 < validation_size < len(train):
-        raise DataError(
-            f"Cannot cut {validation_size} validation images off {len(train)}: use 1 to {len(train) - 1}."
-        )
+        raise DataError(f"Cannot cut {validation_size} validation images off {len(train)}: use 1 to {len(train) - 1}.")
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
     held, rest = order[:validation_size], order[validation_size:]
     return (
@@ -261,9 +258,7 @@ def _read(place: Path, name: str, split: str) -> tuple[Arrays, str, str]:
 
 def _damaged(path: Path, name: str, *, expected: str, came: str) -> DataError:
     again = "generate" if path == _generated(name) else "fetch"
-    return DataError(
-        f"{path}: expected {expected}, got {came}; delete it and run `worked data {again} {name}`."
-    )
+    return DataError(f"{path}: expected {expected}, got {came}; delete it and run `worked data {again} {name}`.")
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:
@@ -361,9 +356,7 @@ def _read_prepared(path: Path, name: str, split: str) -> tuple[Arrays, str, str]
     return arrays, source, metadata.get("note", "")
 
 
-def _checked(
-    images: np.ndarray, labels: np.ndarray, name: str, split: str, source: str, path: Path
-) -> Arrays:
+def _checked(images: np.ndarray, labels: np.ndarray, name: str, split: str, source: str, path: Path) -> Arrays:
     """Return images and int64 labels after checking types, shapes, count and label range.
 
     Raises:
@@ -416,7 +409,7 @@ def fetch(name: str) -> Path:
         _download(name, folder)
         arrays = {split: _read_official(folder, name, split) for split in SPLITS}
         if target.is_file():
-            os.replace(target, target.with_stem(f"{name}-{found}"))
+            os.replace(target, target.with_stem(f"{name}-{_metadata(target, name)['source']}"))
         _save(target, name, "official", "", arrays)
     return target
 
@@ -468,9 +461,7 @@ def _working_folder(name: str) -> Iterator[Path]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel releases it when the process ends
         except BlockingIOError:
-            raise DataError(
-                f"Another process is fetching {name} into {root()}: wait for it to end."
-            ) from None
+            raise DataError(f"Another process is fetching {name} into {root()}: wait for it to end.") from None
         try:
             shutil.rmtree(held / "files", ignore_errors=True)
             (held / "files").mkdir()
@@ -506,22 +497,15 @@ def _download(name: str, folder: Path) -> None:
 
 def _save(path: Path, name: str, source: str, note: str, splits: Mapping[str, Arrays]) -> None:
     """Write a prepared file, with the fingerprint of each split in its metadata."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     tensors: dict[str, np.ndarray] = {}
     metadata = {"name": name, "source": source, "note": note}
     for split, (images, labels) in splits.items():
-        tensors |= {f"{split}_images": images, f"{split}_labels": labels.astype(np.uint8)}
+        # In memory order, which is all that safetensors writes.
+        tensors |= {f"{split}_images": np.ascontiguousarray(images), f"{split}_labels": labels.astype(np.uint8)}
         metadata[f"{split}_fingerprint"] = fingerprint(images, labels)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        save_file(tensors, partial, metadata)
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(path, save(tensors, metadata))
 
 
 # --- looking ---

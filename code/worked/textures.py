@@ -30,7 +30,7 @@ def textures(
         contrast = rng.uniform(0.5, 1.5, (count, 1, 1, 1))
         grain = rng.standard_normal((count, *shape))
         images = 128 + contrast * (8 * pattern / channels**0.5 + 30 * grating) + 48 * grain
-        made.append((images.clip(0, 255).astype(np.uint8), labels))
+        made.append((images.clip(0, 255).astype(np.uint8, order="C"), labels))
     return made
 
 
