@@ -10,12 +10,9 @@ CODE = Path(__file__).resolve().parents[1]
 PACKAGE = "worked"
 
 
-def closure_of_module(name: str, *, without: tuple[str, ...] = ()) -> dict[str, Path]:
-    """The module ``name`` and every module of the package that it imports, inside functions too, by name.
-
-    ``without`` are modules that are neither entered nor listed.
-    """
-    finder = ModuleFinder(path=[str(CODE)], excludes=list(without))
+def closure_of_module(name: str) -> dict[str, Path]:
+    """The module ``name`` and every module of the package that it imports, inside functions too, by name."""
+    finder = ModuleFinder(path=[str(CODE)])
     finder.import_hook(name, fromlist=["*"])
     return _own_modules(finder)
 
@@ -31,12 +28,8 @@ def closure_of_source(source: str) -> dict[str, Path]:
 
 
 def _own_modules(finder: ModuleFinder) -> dict[str, Path]:
-    own = {
-        name: Path(module.__file__)
-        for name, module in finder.modules.items()
-        if name.partition(".")[0] == PACKAGE and module.__file__
-    }
-    return dict(sorted(own.items()))
+    files = {name: getattr(module, "__file__", None) for name, module in finder.modules.items()}
+    return {name: Path(file) for name, file in sorted(files.items()) if file and name.partition(".")[0] == PACKAGE}
 
 
 def code_fingerprint(modules: dict[str, Path]) -> str:

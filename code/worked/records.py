@@ -163,6 +163,13 @@ class Store:
         path = self.path(spec)
         return self._read(path) if path.exists() else None
 
+    def read_if_sound(self, spec: Spec) -> Record | None:
+        """The record of ``spec``, None where there is none or it is damaged."""
+        try:
+            return self.read(spec)
+        except RecordError:
+            return None
+
     def _read(self, path: Path) -> Record:
         try:
             record = parse(path.read_text(encoding="utf-8"), str(path))
@@ -176,6 +183,14 @@ class Store:
         """Every record of ``study``, in the order of their keys."""
         for path in sorted((self.root / study).glob("*.json")):
             yield self._read(path)
+
+    def readable(self, study: str) -> Iterator[Record]:
+        """Every record of ``study`` that is not damaged."""
+        for path in sorted((self.root / study).glob("*.json")):
+            try:
+                yield self._read(path)
+            except RecordError:
+                continue
 
     def write(self, record: Record, weights: Mapping[str, Any] | None = None) -> Path:
         """Store ``record``, its weights first, so that a record is never there without them."""

@@ -4,13 +4,14 @@ The process that calls :func:`run` is the only one that writes records; the othe
 """
 
 import json
+import math
 import multiprocessing
 import os
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
@@ -18,13 +19,18 @@ from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from worked.closure import closure_of_module, code_fingerprint
-from worked.records import Record, RecordError, Spec, Store, canonical
+from worked.records import Record, RecordError, Spec, Store, canonical, write_atomically
 
-# They show and judge what was measured; they cannot change it.
-PRESENTATION = ("worked.figures", "worked.page", "worked.claims")
+if TYPE_CHECKING:
+    from torch import nn
+
+    from worked.train import Outcome, Splits
+
+    Loaded = tuple[Splits, dict[str, str], str]
+
 PROFILES = ("full", "laptop", "smoke")  # best first
 
 
@@ -68,6 +74,7 @@ class Context:
     device: str
     code: str = ""  # fingerprint of the code that runs
     journal: Path | None = None  # where a search notes its finished trials, one JSON a line
+    keep_weights: bool = False  # hand the weights back, also where the study keeps none
     steps: int | None = None  # stop after so many steps (for replay)
     tick: Callable[[int], None] = _quiet  # called with the number of epochs just finished
 
@@ -88,10 +95,12 @@ class Study:
     specs: Callable[[Profile, Stored], Iterable[Spec]]  # a later stage may wait for the records of an earlier one
     measure: Callable[[Spec, Context], Measurement]  # imports torch
     epochs: Callable[[Spec], int]  # epochs that one run takes, for the progress bar
+    load: "Callable[[Spec, str], Loaded]"  # the splits of a run on a device
+    network: "Callable[[Mapping[str, Any]], nn.Module]"  # the untrained network of a config
 
     def code(self) -> str:
         """Fingerprint of the code that today's run would use."""
-        return code_fingerprint(closure_of_module(self.module, without=PRESENTATION))
+        return code_fingerprint(closure_of_module(self.module))
 
     def wanted(self, profile: str, store: Store) -> list[Spec]:
         """The specs of ``profile`` that are known now."""
@@ -101,11 +110,19 @@ class Study:
         """The records of ``profile`` that are stored."""
         return [record for spec in self.wanted(profile, store) if (record := store.read(spec))]
 
+    def is_complete(self, profile: str, store: Store) -> bool:
+        """Whether every record of ``profile`` is stored, those included that wait for others."""
+        return all(store.path(spec).exists() for spec in self.wanted(profile, store))
+
+    def unreplayed(self, records: Iterable[Record], store: Store) -> list[str]:
+        """Keys of the records that today's code has neither made nor replayed."""
+        code, stamps = self.code(), read_stamps(store)
+        return [r.key for r in records if r.code != code and stamps.get(r.key, {}).get("code") != code]
+
     def best_profile(self, store: Store) -> str | None:
         """The best publishable profile of which every record is stored; None where there is none."""
         for name in self.profiles:
-            specs = self.wanted(name, store)
-            if name != "smoke" and all(store.path(spec).exists() for spec in specs):
+            if name != "smoke" and self.is_complete(name, store):
                 return name
         return None
 
@@ -113,12 +130,12 @@ class Study:
 def why_missing(spec: Spec, store: Store) -> str:
     """In one line: which fields differ between ``spec`` and the nearest record of its study."""
     near = None
-    for record in store.records(spec.study):
+    for record in store.readable(spec.study):
         difference = spec.difference(record.spec)
         if near is None or len(difference) < len(near[1]):
             near = (record, difference)
     if near is None:
-        return "no record of this study is stored"
+        return "no readable record of this study is stored"
     fields = ", ".join(f"{name} {_said(mine)} (there {_said(theirs)})" for name, (mine, theirs) in near[1].items())
     return f"no record; nearest is {near[0].key}, which differs in {fields}"
 
@@ -176,7 +193,7 @@ def run(
     try:
         while True:
             # A record that arrives can make further specs known, so the list is asked for again each time.
-            for spec in study.wanted(profile, store):
+            for spec in study.specs(study.profiles[profile], store.read_if_sound):
                 if spec.key in seen:
                     continue
                 seen.add(spec.key)
@@ -188,6 +205,7 @@ def run(
                 if pool is None:  # torch is imported here, not before there is something to run
                     device = resolve_device(device)
                     pool = _Pool(study.slug, device, workers)
+                    say(f"{study.slug} on {device}: the whole profile {profile} takes {study.profiles[profile].cost}")
                 pending[pool.submit(study, spec, Context(device, code, _journal(store, spec)))] = spec
             if not pending:
                 return Plan(measured, reused)
@@ -300,7 +318,7 @@ def commit() -> str:
 # -- what the runs of every study need --------------------------------------------------------------------------------
 
 
-def load_splits(spec: Spec, *, validation: int, split_seed: int, device: str):
+def load_splits(spec: Spec, validation: int, *, split_seed: int, device: str) -> "Loaded":
     """The three splits that ``spec.data`` names, on ``device``, with the fingerprints and the source of what was read.
 
     Returns:
@@ -317,7 +335,9 @@ def load_splits(spec: Spec, *, validation: int, split_seed: int, device: str):
     return splits, {"train": official.fingerprint, "test": test.fingerprint}, official.source
 
 
-def run_measurement(outcome, context: Context, fingerprints, source: str, *, keep_weights: bool) -> Measurement:
+def run_measurement(
+    outcome: "Outcome", context: Context, fingerprints: Mapping[str, str], source: str, *, keep_weights: bool
+) -> Measurement:
     """The measurement of one training run: the metrics are those of the epoch that validation accuracy selects."""
     from worked.train import selected_metrics
 
@@ -333,7 +353,11 @@ def run_measurement(outcome, context: Context, fingerprints, source: str, *, kee
 
 
 def search_measurement(
-    configs: Sequence[Mapping[str, Any]], train, context: Context, fingerprints, source: str
+    configs: Sequence[Mapping[str, Any]],
+    train: "Callable[[Mapping[str, Any]], Outcome]",
+    context: Context,
+    fingerprints: Mapping[str, str],
+    source: str,
 ) -> Measurement:
     """The measurement of a search: ``train(config)`` gives the outcome of one trial.
 
@@ -476,23 +500,88 @@ class Replay:
 TOLERANCE = 1e-3
 
 
-def replay(study: Study, record: Record, *, device: str) -> Replay:
-    """Run the first steps of ``record`` with today's code and compare losses, rates and the initial evaluation."""
+def evaluate_weights(study: Study, spec: Spec, path: Path, *, device: str) -> dict[str, float]:
+    """Loss and accuracy on every split of the network whose weights lie in ``path``.
 
-    losses = record.trace["losses"]
-    measured = study.measure(record.spec, Context(device, steps=len(losses)))
+    Raises:
+        StudyError: the file is missing or damaged, or holds the weights of another network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from worked.train import evaluation, normaliser
+
+    model = study.network(spec.config)
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise StudyError(f"expected weights in {path}, but it cannot be read: {error}") from None
+    except RuntimeError as error:
+        raise StudyError(f"{path} holds the weights of another network: {str(error).splitlines()[1].strip()}") from None
+    splits, _, _ = study.load(spec, device)
+    model = model.to(device)
+    normalised = normaliser(splits.train.pixels)
+    metrics: dict[str, float] = {}
+    for name in ("train", "validation", "test"):
+        loss, accuracy = evaluation(model, getattr(splits, name), normalised)
+        metrics |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
+    return metrics
+
+
+def replay(study: Study, record: Record, store: Store, *, device: str) -> Replay:
+    """Run the first steps of ``record`` with today's code; compare data, losses, rates, metrics, stored weights."""
+    from worked.train import selected_metrics
+
+    if record.history and not record.diverged and selected_metrics(record.history) != record.metrics:
+        return Replay(record.key, False, "its metrics are not those of the epoch that its history selects")
+    if record.environment["device"] != device and record.spec.config.get("dropout"):
+        return Replay(record.key, None, f"its dropout was drawn on {record.environment['device']}, here is {device}")
+    today = study.measure(record.spec, Context(device, steps=len(record.trace["losses"])))
     for split, expected in record.data_fingerprint.items():
-        if measured.data_fingerprint[split] != expected:
-            detail = f"the data differ: {split} has the fingerprint {measured.data_fingerprint[split]}, recorded {expected}"
+        if today.data_fingerprint[split] != expected:
+            detail = f"the {split} data have the fingerprint {today.data_fingerprint[split]}, recorded {expected}"
             return Replay(record.key, False, detail)
     here, there = environment(device), record.environment
-    same = all(here[name] == there[name] for name in ("device", "device_name", "torch", "numpy"))
-    allowed = 0.0 if same else TOLERANCE
-    pairs = [
-        ("initial validation loss", measured.trace["initial"]["validation_loss"], record.trace["initial"]["validation_loss"]),
-        *((f"loss of step {n}", a, b) for n, (a, b) in enumerate(zip(measured.trace["losses"], losses, strict=True), 1)),
-    ]
-    for what, mine, theirs in pairs:
-        if (mine is None) != (theirs is None) or (mine is not None and abs(mine - theirs) > allowed * abs(theirs)):
+    exact = all(here[name] == there[name] for name in ("device", "device_name", "torch", "numpy"))
+    allowed = 0.0 if exact else TOLERANCE
+    for what, mine, theirs in _pairs(today.trace, record.trace):
+        if mine is None or theirs is None:
+            difference = 0.0 if mine is theirs else math.inf
+        else:
+            difference = abs(mine - theirs) / max(abs(theirs), 1e-12)
+        if difference > allowed:
             return Replay(record.key, False, f"{what} is {mine}, recorded {theirs}, allowed difference {allowed:g}")
-    return Replay(record.key, True, f"{len(losses)} steps " + ("exact" if same else f"within {TOLERANCE:g}"))
+    if (path := store.weights_path(record.spec)).exists():
+        for name, value in evaluate_weights(study, record.spec, path, device=device).items():
+            if abs(value - (record.metrics[name] or 0.0)) > max(allowed, 1e-6):
+                return Replay(record.key, False, f"{name} of its weights is {value}, recorded {record.metrics[name]}")
+    agreement = "exact" if exact else f"within {TOLERANCE:g} (other device or version)"
+    return Replay(record.key, True, f"{len(record.trace['losses'])} steps, {agreement}")
+
+
+def _pairs(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[tuple[str, float | None, float | None]]:
+    for name, value in theirs["initial"].items():
+        yield f"the initial {name}", mine["initial"][name], value
+    for n, (a, b) in enumerate(zip(mine["losses"], theirs["losses"], strict=True), 1):
+        yield f"the loss of step {n}", a, b
+    for n, (a, b) in enumerate(zip(mine["rates"], theirs["rates"], strict=True), 1):
+        yield f"the learning rate of epoch {n}", a, b
+
+
+def read_stamps(store: Store) -> dict[str, dict[str, str]]:
+    """What ``replays.json`` notes: key -> code that a record agreed with, and when and where."""
+    path = store.root / "replays.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def stamp(store: Store, study: Study, keys: Iterable[str], device: str) -> None:
+    """Note that the records ``keys`` agree with today's code."""
+    here = environment(device)
+    note = {
+        "code": study.code(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "torch": here["torch"],
+        "device_name": here["device_name"],
+    }
+    stamps = read_stamps(store) | dict.fromkeys(keys, note)
+    write_atomically(store.root / "replays.json", (json.dumps(stamps, indent=1, sort_keys=True) + "\n").encode())

@@ -24,7 +24,7 @@ class Images:
     pixels: Tensor
     labels: Tensor
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4 or self.labels.shape != self.pixels.shape[:1]:
             raise ValueError(
                 "expected uint8 pixels [N, C, H, W] and labels [N], got "
@@ -93,12 +93,42 @@ def channel_statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
     return mean.float()[:, None, None], variance.sqrt().float()[:, None, None]
 
 
+def normaliser(train_pixels: Tensor) -> Callable[[Tensor], Tensor]:
+    """A function that gives each channel of uint8 images the mean 0 and deviation 1 of the training split."""
+    mean, std = channel_statistics(train_pixels)
+
+    def normalised(pixels: Tensor) -> Tensor:
+        return pixels.float().sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+
+    return normalised
+
+
 def select_epoch(validation_accuracy: list[float | None]) -> int:
     """Index of the highest validation accuracy, the earliest where several are equal. It sees nothing else."""
     finite = [(-value, epoch) for epoch, value in enumerate(validation_accuracy) if value is not None]
     if not finite:
         raise ValueError("expected at least one epoch with a validation accuracy, got none")
     return min(finite)[1]
+
+
+def one_cycle(optimiser: torch.optim.Optimizer, recipe: Recipe, per_epoch: int) -> torch.optim.lr_scheduler.OneCycleLR:
+    """The recipe's learning rate, a step for each batch."""
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.rate, total_steps=recipe.epochs * per_epoch, cycle_momentum=False
+    )
+
+
+def epoch_rates(recipe: Recipe, per_epoch: int) -> list[float]:
+    """The learning rate at the start of each epoch, found by stepping through the schedule without training."""
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=recipe.rate)
+    schedule = one_cycle(optimiser, recipe, per_epoch)
+    optimiser.step()  # the scheduler warns where it steps before its optimiser
+    rates = []
+    for _ in range(recipe.epochs):
+        rates.append(float(schedule.get_last_lr()[0]))
+        for _ in range(per_epoch):
+            schedule.step()
+    return rates
 
 
 def train(
@@ -127,11 +157,8 @@ def train(
         ``<split>_accuracy``. A loss that is not finite ends the run: its epoch holds ``None``, ``diverged`` says so.
     """
     device = splits.train.pixels.device
-    mean, std = channel_statistics(splits.train.pixels)
+    normalised = normaliser(splits.train.pixels)
     model = model.to(device).to(memory_format=torch.channels_last)
-
-    def normalised(pixels: Tensor) -> Tensor:
-        return pixels.float().sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
 
     # Data order and dropout have generators of their own: neither disturbs the other.
     order = torch.Generator().manual_seed(seed)
@@ -143,19 +170,19 @@ def train(
         weight_decay=recipe.weight_decay,
     )
     per_epoch = math.ceil(len(splits.train) / recipe.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.rate, total_steps=recipe.epochs * per_epoch, cycle_momentum=False
-    )
+    schedule = one_cycle(optimiser, recipe, per_epoch)
 
     outcome = Outcome()
     traced: list[Tensor] = []
     loss, accuracy = evaluation(model, splits.validation, normalised)
-    outcome.trace = {"initial": {"validation_loss": loss, "validation_accuracy": accuracy}, "losses": [], "rates": []}
+    outcome.trace = {
+        "initial": {"validation_loss": loss, "validation_accuracy": accuracy},
+        "rates": epoch_rates(recipe, per_epoch),
+    }
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         for epoch in range(recipe.epochs):
             model.train()
-            outcome.trace["rates"].append(schedule.get_last_lr()[0])
             losses = []
             for batch in torch.randperm(len(splits.train), generator=order).to(device).split(recipe.batch_size):
                 batch_loss = F.cross_entropy(

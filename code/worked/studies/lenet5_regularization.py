@@ -7,7 +7,7 @@ setting is trained on 5 seeds. Cost of ``full``: about 70 minutes on 2 CPU cores
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from worked.records import Spec
 from worked.study import (
@@ -21,6 +21,10 @@ from worked.study import (
     run_measurement,
     search_measurement,
 )
+
+if TYPE_CHECKING:
+    from worked.models import LeNet5
+    from worked.study import Loaded
 
 SLUG = "lenet5-regularization"
 SETTINGS = ("none", "dropout", "weight-decay", "batch-norm")
@@ -99,35 +103,41 @@ def grid(search: Spec) -> list[dict[str, float]]:
     ]
 
 
+def network(config: Mapping[str, Any]) -> "LeNet5":
+    """LeNet-5 as the config changes it."""
+    from worked.models import LeNet5
+
+    return LeNet5(dropout=config.get("dropout", 0.0), batch_norm=config["regularization"] == "batch-norm")
+
+
+def load(run: Spec, device: str) -> "Loaded":
+    """The splits of a run on ``device``; the validation split is the same for every run of a profile."""
+    return load_splits(run, PROFILES[run.profile].settings["validation"], split_seed=SPLIT_SEED, device=device)
+
+
 def measure(run: Spec, context: Context) -> Measurement:
     """One training run, or one setting's search."""
-    from worked import models, train
+    from worked import train
 
     config = run.config
-    validation = PROFILES[run.profile].settings["validation"]
-    splits, *origin = load_splits(run, validation=validation, split_seed=SPLIT_SEED, device=context.device)
+    splits, fingerprints, source = load(run, context.device)
 
-    def trained(chosen: Mapping[str, float], *evaluate: str) -> train.Outcome:
-        batch_norm = config["regularization"] == "batch-norm"
-        build = partial(models.LeNet5, dropout=chosen["dropout"], batch_norm=batch_norm)
+    def trained(chosen: Mapping[str, float], evaluate: tuple[str, ...]) -> train.Outcome:
         recipe = train.Recipe(
             config["epochs"], chosen["rate"], config["batch_size"], weight_decay=chosen["weight_decay"]
         )
+        model = train.seeded(partial(network, {**config, **chosen}), seed=run.seed)
         return train.train(
-            train.seeded(build, seed=run.seed),
-            splits,
-            recipe,
-            seed=run.seed,
-            evaluate=evaluate,
-            tick=context.tick,
-            steps=context.steps,
+            model, splits, recipe, seed=run.seed, evaluate=evaluate, tick=context.tick, steps=context.steps
         )
 
     if "search" in config:
         # A trial is measured on the validation split alone: the test images are not looked at.
-        return search_measurement(grid(run), lambda chosen: trained(chosen, "validation"), context, *origin)
-    keep_weights = run.seed == 0  # one network a setting is kept, for `worked test`
-    return run_measurement(trained(config, "train", "validation", "test"), context, *origin, keep_weights=keep_weights)
+        trial = partial(trained, evaluate=("validation",))
+        return search_measurement(grid(run), trial, context, fingerprints, source)
+    keep_weights = context.keep_weights or run.seed == 0  # one network a setting is kept, for `worked test`
+    outcome = trained(config, ("train", "validation", "test"))
+    return run_measurement(outcome, context, fingerprints, source, keep_weights=keep_weights)
 
 
 STUDY = Study(
@@ -139,5 +149,7 @@ STUDY = Study(
     module=__name__,
     specs=specs,
     measure=measure,
+    load=load,
+    network=network,
     epochs=epochs,
 )

@@ -1,0 +1,148 @@
+"""What regularisation does to LeNet-5: summary, claims, figures and tables of the study of the same name."""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import Any
+
+from worked import figures
+from worked.claims import Claim
+from worked.estimate import estimate
+from worked.figures import Chart, Table
+from worked.findings import Findings
+from worked.records import Record
+from worked.studies.lenet5_regularization import SETTINGS, SLUG, STUDY
+from worked.study import best_trial
+
+NAMES = {"none": "no regularisation", "dropout": "dropout", "weight-decay": "weight decay", "batch-norm": "batch norm"}
+PASS = 0.88  # the exercise's bar for the test accuracy
+AIM = 0.91  # and what it says can be had
+
+
+class Summary:
+    """The records by what they are: ``runs`` by setting, in the order of the seeds, and ``searches`` by setting."""
+
+    def __init__(self, records: Sequence[Record]):
+        ordered = sorted(records, key=lambda record: record.spec.seed)
+        of = {name: [r for r in ordered if r.spec.config["regularization"] == name] for name in SETTINGS}
+        self.searches = {name: next(r for r in of[name] if r.trials) for name in SETTINGS}
+        self.runs = {name: [r for r in of[name] if not r.trials] for name in SETTINGS}
+
+    def values(self, setting: str, metric: str) -> list[Any]:
+        """A metric of the selected epoch, for each seed."""
+        return [run.metrics[metric] for run in self.runs[setting]]
+
+    def gap(self, setting: str) -> list[float]:
+        """Train minus test accuracy, for each seed."""
+        return _minus(self.values(setting, "train_accuracy"), self.values(setting, "test_accuracy"))
+
+    def epochs_to_pass(self, setting: str) -> list[float]:
+        """The first epoch whose validation accuracy reaches the bar; one more than there are where none does."""
+        histories = [run.history["validation_accuracy"] for run in self.runs[setting]]
+        return [next((n for n, v in enumerate(h, 1) if v >= PASS), len(h) + 1) for h in histories]
+
+    @property
+    def best(self) -> str:
+        """The setting with the highest mean validation accuracy: test numbers have no say."""
+        return max(SETTINGS, key=lambda setting: sum(self.values(setting, "validation_accuracy")))
+
+
+def _minus(left: Sequence[float], right: Sequence[float]) -> list[float]:
+    return [a - b for a, b in zip(left, right, strict=True)]
+
+
+def _worst(summary: Summary) -> list[float]:
+    tests = zip(*(summary.values(name, "test_accuracy") for name in SETTINGS), strict=True)
+    return [min(accuracies) - PASS for accuracies in tests]
+
+
+def _above(one: str, other: str) -> Callable[[Summary], list[float]]:
+    return lambda s: _minus(s.values(one, "test_accuracy"), s.values(other, "test_accuracy"))
+
+
+def _narrower(name: str) -> Callable[[Summary], list[float]]:
+    return lambda s: _minus(s.gap("none"), s.gap(name))
+
+
+def _claims() -> tuple[Claim, ...]:
+    yes = SETTINGS[1:]
+    return (
+        Claim("lenet5-pass", f"every setting passes the exercise's bar of {PASS:.0%} on the test set", _worst,
+              "distance of the worst setting from the bar"),
+        Claim("lenet5-aim", f"the setting that validation prefers passes {AIM:.0%} on the test set",
+              lambda s: [value - AIM for value in s.values(s.best, "test_accuracy")], f"distance from {AIM:.0%}"),
+        *(Claim(f"lenet5-{name}-test", f"{NAMES[name]} raises the test accuracy over no regularisation",
+                _above(name, "none")) for name in yes),
+        *(Claim(f"lenet5-{name}-gap", f"{NAMES[name]} narrows the gap between train and test accuracy",
+                _narrower(name), "gap without it minus gap with it") for name in yes),
+        *(Claim(f"lenet5-{one}-over-{other}", f"{NAMES[one]} ends above {NAMES[other]} on the test set",
+                _above(one, other)) for one, other in combinations(reversed(yes), 2)),
+        Claim("lenet5-batch-norm-sooner",
+              f"batch norm reaches {PASS:.0%} validation accuracy in fewer epochs than no regularisation",
+              lambda s: _minus(s.epochs_to_pass("none"), s.epochs_to_pass("batch-norm")),
+              "epochs saved", "epochs", 1.0),
+    )  # fmt: skip
+
+
+FINDINGS = Findings(STUDY, Summary, _claims())
+
+
+def convergence(summary: Summary) -> Chart:
+    """Train and test accuracy against epochs, a panel for each setting."""
+    curves = {
+        NAMES[name].capitalize(): {
+            split: [[100 * value for value in run.history[f"{split}_accuracy"]] for run in summary.runs[name]]
+            for split in ("train", "test")
+        }
+        for name in SETTINGS
+    }
+    caption = "Accuracy after each epoch, with dropout off: mean over the seeds and its 95 % interval (bands)."
+    return figures.curves(f"{SLUG}-convergence", curves, caption=caption, xlabel="epoch", ylabel="accuracy (%)")
+
+
+def search(summary: Summary) -> Chart:
+    """Validation accuracy of every trial against the peak rate, a panel for each setting."""
+    curves = {}
+    for name, record in summary.searches.items():
+        lines: dict[str, list[list[float]]] = {}
+        for trial in record.trials:
+            strength = max(trial["config"]["dropout"], trial["config"]["weight_decay"])
+            value = trial["validation_accuracy"]
+            line = lines.setdefault(f"{NAMES[name]} {strength:g}" if strength else NAMES[name], [[]])
+            line[0].append(math.nan if value is None else 100 * value)
+        curves[NAMES[name].capitalize()] = lines
+    rates = [float(rate) for rate in summary.searches["none"].spec.config["rates"].split()]
+    caption = "Validation accuracy of every trial of the four searches against the peak learning rate."
+    return figures.curves(
+        f"{SLUG}-search", curves, caption=caption, x=rates, xlabel="peak rate", ylabel="validation accuracy (%)"
+    )
+
+
+def choice(summary: Summary) -> Table:
+    """What each search chose, and from how many trials."""
+    body = []
+    for name, record in summary.searches.items():
+        best = best_trial(record.trials)
+        strengths = (f"{best['config'][key]:g}" if best["config"][key] else "–" for key in ("dropout", "weight_decay"))
+        accuracy = f"{best['validation_accuracy']:.2%}"
+        body.append([NAMES[name], str(len(record.trials)), f"{best['config']['rate']:g}", *strengths, accuracy])
+    caption = "The trial with the best validation accuracy in each setting's search."
+    header = ("Setting", "Trials", "Peak rate", "Dropout", "Weight decay", "Validation")
+    rows = [trial["config"] | {"setting": name, "validation_accuracy": trial["validation_accuracy"]}
+            for name, record in summary.searches.items() for trial in record.trials]  # fmt: skip
+    return Table(f"{SLUG}-choice", caption, header, body, rows)
+
+
+def accuracies(summary: Summary) -> Table:
+    """The eight final accuracies, with those on validation and the epochs that it selected."""
+    metrics = [f"{split}_accuracy" for split in ("train", "test", "validation")]
+    body = []
+    for name in SETTINGS:
+        epochs = summary.values(name, "selected_epoch")
+        cells = (estimate(summary.values(name, metric)).percent() for metric in metrics)
+        body.append([NAMES[name], *cells, f"{min(epochs)} to {max(epochs)}"])
+    rows = [{"setting": name, "seed": run.spec.seed, **{m: run.metrics[m] for m in ("selected_epoch", *metrics)}}
+            for name in SETTINGS for run in summary.runs[name]]  # fmt: skip
+    caption = "Accuracies of the selected epoch: mean over the seeds ± half of its 95 % t interval."
+    header = ("Setting", "Train", "Test", "Validation", "Epoch selected")
+    return Table(f"{SLUG}-accuracies", caption, header, body, rows)

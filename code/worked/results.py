@@ -1,0 +1,127 @@
+"""A study's records, ready to be shown on a page: notice, figures, tables, claims, provenance."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from worked.claims import Verdict
+from worked.figures import Chart, Table
+from worked.findings import Findings
+from worked.page import Text
+from worked.records import Record, Store
+from worked.study import Study, StudyError
+
+
+def claim(verdict: Verdict) -> Text:
+    """A claim in the place of its sentence: what may be said, the verdict's word, effect, interval and n."""
+    kind = verdict.state.replace(" ", "-")
+    return Text(
+        f"(claim-{verdict.claim.id})=\n{{.claim .{kind}}}\n{verdict.sentence} "
+        f"[{verdict.state}]{{.verdict .{kind}}} ({verdict.numbers})\n"
+    )
+
+
+def of(findings: Findings) -> "Results":
+    """The records of the best profile that is complete; ``StudyError`` where none is."""
+    store, study = Store.default(), findings.study
+    profile = study.best_profile(store)
+    if profile is None:
+        missing = sum(store.read(spec) is None for spec in study.wanted("full", store))
+        raise StudyError(f"{study.slug} lacks {missing} or more records: run `worked run {study.slug}`")
+    return Results(findings, profile, store)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a study has measured, ready to be shown."""
+
+    findings: Findings
+    profile: str
+    store: Store
+
+    @property
+    def study(self) -> Study:
+        """The study."""
+        return self.findings.study
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """All records of the profile."""
+        return self.study.present(self.profile, self.store)
+
+    @cached_property
+    def summary(self) -> Any:
+        """The study's own view of its records."""
+        return self.findings.summarise(self.records)
+
+    def notice(self) -> Text:
+        """A box that says what is not the full protocol or the official data; nothing where all is."""
+        said = []
+        if self.profile != "full":
+            said.append(f"This is the profile *{self.profile}*, a reduced form of the exercise's protocol.")
+        for kind in sorted({record.data_source for record in self.records} - {"official"}):
+            said.append(f"The data are *{kind}*, not the official set: do not compare them with published numbers.")
+        unreplayed = self.unreplayed
+        if unreplayed:
+            said.append(
+                f"{len(unreplayed)} of {len(self.records)} records were measured with other code than today's and "
+                "have not been replayed with it."
+            )
+        return Text(":::{warning}\n" + " ".join(said) + "\n:::\n" if said else "")
+
+    @cached_property
+    def unreplayed(self) -> list[str]:
+        """Keys of the records that today's code has neither made nor replayed."""
+        return self.study.unreplayed(self.records, self.store)
+
+    @cached_property
+    def provenance(self) -> str:
+        """One line: profile, data, seeds, device, code, date, records."""
+        first = self.records[0]
+        seeds = sorted({record.spec.seed for record in self.records if not record.trials})
+        devices = sorted({record.environment["device_name"] for record in self.records})
+        versions = sorted({"PyTorch " + record.environment["torch"].partition("+")[0] for record in self.records})
+        dates = sorted({record.created[:10] for record in self.records})
+        codes = sorted({record.code[:8] for record in self.records})
+        kinds = sorted({record.data_source for record in self.records})
+        fingerprint = first.data_fingerprint["train"][:8]
+        folder = f"results/{self.study.slug}"
+        parts = (
+            f"Profile {self.profile}",
+            f"{' and '.join(kinds)} {first.spec.data['name']} data ({fingerprint})",
+            f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}",
+            " and ".join(devices),
+            " and ".join(versions),
+            f"code {' and '.join(codes)}",
+            " to ".join(dict.fromkeys((dates[0], dates[-1]))),
+            f"[{len(self.records)} records](repo:{folder})",
+        )
+        return " · ".join(parts)
+
+    def show(self, draw: Callable[[Any], Chart | Table]) -> Chart | Table:
+        """A figure or table of the study's summary, with the provenance line."""
+        return replace(draw(self.summary), provenance=self.provenance)
+
+    def claim(self, name: str) -> Text:
+        """The verdict on one of the study's claims, in the place of its sentence."""
+        return claim(self.verdict(name))
+
+    def verdict(self, name: str) -> Verdict:
+        """The verdict on one of the study's claims."""
+        known = {claim.id: claim for claim in self.findings.claims}
+        if name not in known:
+            raise StudyError(f"{self.study.slug} has no claim {name!r}: expected one of {', '.join(known)}")
+        return known[name].judge(self.summary)
+
+    def record_list(self) -> Text:
+        """Every record with its key, what it is, and when and how long it ran."""
+        lines = [":::{dropdown} All records of this page", ""]
+        for record in self.records:
+            config = re.sub(r"[{}\"']", "", ", ".join(f"{k} {v}" for k, v in record.spec.config.items()))
+            lines.append(
+                f"- [`{record.key}`](repo:results/{self.study.slug}/{record.key}.json): {config}, seed "
+                f"{record.spec.seed}; {record.seconds:.0f} s, {record.created}"
+            )
+        return Text("\n".join(lines) + "\n:::\n")
