@@ -1,0 +1,185 @@
+"""Numerical values of expressions, by an evaluator that shares no code with the proofs.
+
+It walks the expression with explicit loops and looks names up in a *point*; nothing is renamed, unfolded or
+simplified. Derivatives are central differences, or whatever `derivative` is passed (`gates` passes autograd).
+"""
+
+import math
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sympy import (
+    Abs,
+    Add,
+    E,
+    Expr,
+    Indexed,
+    IndexedBase,
+    KroneckerDelta,
+    Limit,
+    Max,
+    Mul,
+    Pow,
+    Subs,
+    Sum,
+    Symbol,
+    exp,
+    log,
+    oo,
+)
+
+from worked.symbolic.definitions import Definition, Name, name_of, parameters_of
+from worked.symbolic.functions import Partial, logistic
+from worked.symbolic.sums import Ranges
+
+Entries = Callable[[tuple[int, ...]], Any]
+Point = Mapping[Name, Any]  # a number for a symbol, `Entries` for an indexed name
+Location = tuple[Name, tuple[int, ...]]
+
+STEP = 1e-5  # of the central differences: error about STEP**2
+NEAR = 1e-10  # how near a finite limit is approached
+FAR = 40.0  # and an infinite one: exp(-40) is 4e-18
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Values at a point of expressions in defined names; the point decides over a definition."""
+
+    definitions: Mapping[Name, Definition]
+    ranges: Ranges
+    derivative: Callable[["Evaluator", Expr, Expr, Point], Any] | None = None
+    functions: Any = math  # where `exp` and `log` come from
+
+    def __call__(self, e: Expr, point: Point) -> Any:
+        """Return the value of `e`; IndexError or KeyError where it has none."""
+        if e.is_Integer:
+            return int(e)
+        if e.is_Number or e is E:
+            return float(e)
+        if isinstance(e, Symbol | Indexed):
+            return self.entry(name_of(e), self._integers(parameters_of(e), point), point)
+        if isinstance(e, Add):
+            return sum(self(part, point) for part in e.args)
+        if isinstance(e, Mul):
+            return math.prod(self(part, point) for part in e.args)
+        if isinstance(e, exp):
+            return self.functions.exp(self(e.args[0], point))
+        if isinstance(e, Pow):
+            return self(e.base, point) ** self(e.exp, point)
+        if isinstance(e, log):
+            return self.functions.log(self(e.args[0], point))
+        if isinstance(e, logistic) and logistic not in self.definitions:
+            return 1 / (1 + self.functions.exp(-self(e.args[0], point)))
+        if isinstance(e, logistic):
+            definition = self.definitions[logistic]
+            return self(definition.body, {**point, definition.parameters[0]: self(e.args[0], point)})
+        if isinstance(e, Sum):
+            return self._sum(e, list(e.limits), point)
+        if isinstance(e, KroneckerDelta):
+            return int(self(e.args[0], point) == self(e.args[1], point))
+        if isinstance(e, Max):
+            return max(self(part, point) for part in e.args)
+        if isinstance(e, Abs):
+            return abs(self(e.args[0], point))
+        if isinstance(e, Partial):
+            return (self.derivative or central_difference)(self, e.of, e.by, point)
+        if isinstance(e, Subs):
+            return self(e.expr, {**point, **{v: self(to, point) for v, to in zip(e.variables, e.point, strict=True)}})
+        if isinstance(e, Limit):
+            return self._limit(e, point)
+        raise NotImplementedError(f"no value for {type(e).__name__}: {e}")
+
+    def entry(self, name: Name, index: tuple[int, ...], point: Point) -> Any:
+        """Return one entry of a name: the point's, or by its definition."""
+        if name in point:
+            return point[name](index) if isinstance(name, IndexedBase) else point[name]
+        definition = self.definitions[name]
+        for parameter, n in zip(definition.parameters, index, strict=True):
+            lower, upper = (self(bound, point) for bound in self.ranges[parameter])
+            if not lower <= n <= upper:
+                raise IndexError(f"{name} has no entry {index}")
+        return self(definition.body, {**point, **dict(zip(definition.parameters, index, strict=True))})
+
+    def held(self, e: Expr, point: Point, shift: float) -> dict[Name, Any]:
+        """Return the point at which the name of `e` is a free variable, `shift` away from where it was."""
+        name = name_of(e)
+        if not isinstance(e, Indexed):
+            return {**point, name: self.entry(name, (), point) + shift}
+        # Entries move by different amounts, so that no relation between them survives.
+        return {**point, name: lambda index: self.entry(name, index, point) + shift * (1 + sum(index))}
+
+    def location(self, e: Expr, point: Point) -> Location:
+        """Return the name and the index values of a variable."""
+        return name_of(e), self._integers(parameters_of(e), point)
+
+    def _integers(self, indices: Iterable[Expr], point: Point) -> tuple[int, ...]:
+        return tuple(int(self(index, point)) for index in indices)
+
+    def _sum(self, e: Sum, limits: list[tuple[Symbol, Expr, Expr]], point: Point) -> Any:
+        if not limits:
+            return self(e.function, point)
+        v, lower, upper = limits.pop()  # the outermost is the last
+        span = range(int(self(lower, point)), int(self(upper, point)) + 1)
+        return sum((self._sum(e, list(limits), {**point, v: n}) for n in span), 0.0)
+
+    def _limit(self, e: Limit, point: Point) -> float:
+        of, variable, to, side = e.args
+        if to in (oo, -oo):
+            return self(of, {**point, variable: FAR if to is oo else -FAR})
+        return self(of, {**point, variable: self(to, point) + (NEAR if str(side) == "+" else -NEAR)})
+
+
+def central_difference(evaluator: Evaluator, of: Expr, by: Expr, point: Point) -> float:
+    """Return (f(v + h) - f(v - h)) / 2h with `by` as a free variable."""
+    name, index = evaluator.location(by, point)
+
+    def at(shift: float) -> float:
+        if not isinstance(by, Indexed):
+            return evaluator(of, {**point, name: evaluator.entry(name, (), point) + shift})
+        moved = lambda n: evaluator.entry(name, n, point) + (shift if n == index else 0)  # noqa: E731
+        return evaluator(of, {**point, name: moved})
+
+    return (at(STEP) - at(-STEP)) / (2 * STEP)
+
+
+def random_point(expressions: Iterable[Expr], ranges: Ranges, seed: int) -> dict[Name, Any]:
+    """Return values for all that occurs in `expressions`, reproducibly: sizes from 2 to 5, all different.
+
+    Reals lie in [-1.5, 1.5], positive ones in [0.5, 2], indices in their ranges; an indexed name has entries within
+    its shape only.
+    """
+    rng = random.Random(seed)
+    atoms = set().union(*(e.atoms(Symbol, IndexedBase) for e in expressions)) | set(ranges)
+    atoms |= {s for bounds in ranges.values() for bound in bounds for s in bound.free_symbols}
+    bases = sorted((a for a in atoms if isinstance(a, IndexedBase)), key=str)
+    labels = {base.label for base in bases}
+    symbols = sorted((a for a in atoms if isinstance(a, Symbol) and a not in labels), key=str)
+    sizes = [s for s in symbols if s.is_integer and s.is_positive]
+    if len(sizes) > 4:
+        raise ValueError(f"at most four sizes are drawn, all different; here are {sizes}")
+    point: dict[Name, Any] = dict(zip(sizes, rng.sample(range(2, 6), len(sizes)), strict=True))
+    for s in symbols:
+        if s in ranges:
+            lower, upper = (int(bound.xreplace(point)) for bound in ranges[s])
+            point[s] = rng.randint(lower, upper)
+        elif not s.is_integer:
+            point[s] = rng.uniform(0.5, 2) if s.is_positive else rng.uniform(-1.5, 1.5)
+    for base in bases:
+        point[base] = _table(base, [int(n.xreplace(point)) for n in base.shape or ()], rng)
+    return point
+
+
+def _table(base: IndexedBase, shape: list[int], rng: random.Random) -> Entries:
+    entries: dict[tuple[int, ...], float] = {(): 0.0}
+    for size in shape:
+        entries = {(*index, n): 0.0 for index in entries for n in range(1, size + 1)}
+    entries = {index: rng.uniform(-1.5, 1.5) for index in entries}
+
+    def lookup(index: tuple[int, ...]) -> float:
+        if index not in entries:
+            raise IndexError(f"{base} has no entry {index}")
+        return entries[index]
+
+    return lookup

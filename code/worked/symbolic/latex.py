@@ -1,0 +1,106 @@
+"""LaTeX of the kernel's expressions, printed as a person would write them.
+
+Positive terms come first, factors keep the order in which they were written (`product`), a constant stands
+before its sum as a fraction, indices are separated by commas.
+"""
+
+from typing import Any
+
+from sympy import Add, Expr, Indexed, Integer, Mul, Pow, Rational, Sum, Symbol, default_sort_key
+from sympy.printing.latex import LatexPrinter
+
+from worked.symbolic.functions import Partial, logistic
+
+
+def product(*factors: Any) -> Expr:
+    """Return the product of `factors`, kept in the order in which they are to be printed."""
+    return Mul(*factors, evaluate=False)
+
+
+def latex(e: Expr) -> str:
+    """Return `e` as LaTeX."""
+    return _Printer().doprint(e)
+
+
+class _Printer(LatexPrinter):
+    def _print_Indexed(self, e: Indexed, exp: str | None = None) -> str:
+        entry = f"{self._print(e.base.label)}_{{{','.join(map(self._print, e.indices))}}}"
+        return entry if exp is None else f"\\left({entry}\\right)^{{{exp}}}"
+
+    def _print_Add(self, e: Add, order: Any = None) -> str:
+        terms = sorted(e.args, key=lambda t: (_negative(t), not t.is_number, default_sort_key(t)))
+        printed = self._print(terms[0])
+        for term in terms[1:]:
+            printed += f" - {self._print(-term)}" if _negative(term) else f" + {self._print(term)}"
+        return printed
+
+    def _print_Mul(self, e: Expr) -> str:
+        if _negative(e):
+            return f"-{self._grouped(-e)}"
+        above, below = [], []
+        for factor in (f for part in Mul.make_args(e) for f in _factors(part)):
+            base, power = factor.as_base_exp()
+            if isinstance(factor, Rational) and not factor.is_Integer:
+                above += [Integer(factor.p)] if factor.p != 1 else []
+                below.append(Integer(factor.q))
+            elif isinstance(factor, Pow) and power.is_Rational and power.is_negative:
+                below.append(base**-power)
+            else:
+                above.append(factor)
+        above = [f for f in above if f != 1]
+        if not below:
+            return self._row(above)
+        if any(isinstance(f, Sum) for f in above):
+            return rf"\frac{{1}}{{{self._row(below)}}} {self._row(above)}"
+        return rf"\frac{{{self._row(above) or '1'}}}{{{self._row(below)}}}"
+
+    def _row(self, factors: list[Expr]) -> str:
+        """Factors side by side; a sum of terms in brackets, a summation only where something follows it."""
+        if len(factors) == 1:
+            return self._print(factors[0])
+        rows = [self._grouped(f) if f is factors[-1] else self._bracketed(f) for f in factors]
+        return r" \, ".join(rows)
+
+    def _grouped(self, e: Expr) -> str:
+        return rf"\left({self._print(e)}\right)" if isinstance(e, Add) else self._print(e)
+
+    def _bracketed(self, e: Expr) -> str:
+        return rf"\left({self._print(e)}\right)" if isinstance(e, Add | Sum) else self._print(e)
+
+    def _print_Sum(self, e: Sum) -> str:
+        signs = [rf"\sum_{{{self._print(v)}={self._print(a)}}}^{{{self._print(b)}}}" for v, a, b in reversed(e.limits)]
+        return " ".join([*signs, self._grouped(e.function)])
+
+    def _print_logistic(self, e: logistic, exp: str | None = None) -> str:
+        value = rf"\sigma\!\left({self._print(e.args[0])}\right)"
+        return value if exp is None else rf"{value}^{{{exp}}}"
+
+    def _print_log(self, e: Expr, exp: str | None = None) -> str:
+        argument = self._print(e.args[0])
+        plain = isinstance(e.args[0], Symbol)
+        value = rf"\log {argument}" if plain else rf"\log\!\left({argument}\right)"
+        return value if exp is None else rf"\left({value}\right)^{{{exp}}}"
+
+    def _print_Partial(self, e: Partial) -> str:
+        d = r"\mathrm{d}" if e.of.free_symbols == {e.by} else r"\partial"
+        return rf"\frac{{{d} {self._print(e.of)}}}{{{d} {self._print(e.by)}}}"
+
+    def _print_Subs(self, e: Expr) -> str:
+        at = ",\\, ".join(f"{self._print(v)}={self._print(p)}" for v, p in zip(e.variables, e.point, strict=True))
+        return rf"\left. {self._print(e.expr)} \right|_{{{at}}}"
+
+    def _print_Max(self, e: Expr, exp: str | None = None) -> str:
+        listed = ", ".join(map(self._print, sorted(e.args, key=lambda a: a.is_number)))
+        return rf"\max\left({listed}\right)"
+
+
+def _negative(e: Expr) -> bool:
+    """Whether `e` is printed with a minus sign in front."""
+    return e.as_coeff_Mul()[0].is_negative is True
+
+
+def _factors(e: Expr) -> list[Expr]:
+    """The factors in the order in which they were written; a fraction among them stays a fraction."""
+    if not isinstance(e, Mul) or any(f.as_base_exp()[1].is_negative for f in e.args):
+        return [e]
+    return [f for part in e.args for f in _factors(part)]

@@ -1,0 +1,117 @@
+"""A topic's derivations after all three gates, and how a page shows them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from sympy import Expr
+
+from worked.symbolic.anchor import Anchor
+from worked.symbolic.derivation import Checked, Derivation, Rejected, prove, scope
+from worked.symbolic.gates import TOLERANCE
+from worked.symbolic.latex import latex
+from worked.symbolic.methods import Premise, Substitution
+
+GATES = ("values", "finite_difference", "autograd")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was proved under one title, with the errors of the numeric gates and of the anchors."""
+
+    slug: str
+    title: str
+    checked: tuple[Checked, ...]
+    anchors: tuple[Anchor, ...]
+
+    @property
+    def derivations(self) -> tuple[Derivation, ...]:
+        """The derivations, in order."""
+        return tuple(c.derivation for c in self.checked)
+
+    @property
+    def assumed(self) -> int:
+        """The number of definitions, which are what the exercise gives."""
+        return sum(c.assumed for c in self.checked)
+
+    def error(self, gate: str) -> float | None:
+        """Return the largest error of a gate over all steps, None if no step went through it."""
+        return max((c.errors[gate] for c in self.checked if gate in c.errors), default=None)
+
+    def verdict(self) -> dict[str, Any]:
+        """Return what was proved, for how many sizes, and every error with its tolerance, as plain data."""
+        return {
+            "slug": self.slug,
+            "title": self.title,
+            "steps": sum(len(d.steps) for d in self.derivations),
+            "assumed": self.assumed,
+            "scope": {d.slug: [scope(d, n) for n in range(len(d.steps))] for d in self.derivations},
+            "methods": {d.slug: [step.by.name for step in d.steps] for d in self.derivations},
+            **{gate: {"error": self.error(gate), "tolerance": TOLERANCE[gate]} for gate in GATES},
+            "anchors": [
+                {"what": a.what, "against": a.against, "error": a.error, "tolerance": a.tolerance} for a in self.anchors
+            ],
+        }
+
+    def _repr_markdown_(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        labels: dict[Expr, str] = {}  # where each left side was stated last
+        for derivation in self.derivations:
+            yield f"**{derivation.title}**{_indices(derivation)}\n"
+            for n, step in enumerate(derivation.steps):
+                used = step.by.used if isinstance(step.by, Substitution) else ()
+                how = step.by.name + (" of " if used else "") + ", ".join(f"{{eq}}`{labels[left]}`" for left in used)
+                labels[derivation.head(n)] = label = f"{derivation.slug}-{n + 1}"
+                yield f"{step.why} *{how[0].upper()}{how[1:]}: {scope(derivation, n)}.*\n"
+                yield f"```{{math}}\n:label: {label}\n{derivation.equation(n)}\n```\n"
+        yield from self._table()
+
+    def _table(self) -> Iterator[str]:
+        steps = sum(len(d.steps) for d in self.derivations)
+        methods = {step.by.name for d in self.derivations for step in d.steps if not isinstance(step.by, Premise)}
+        yield "| gate | what was compared | largest error | allowed |\n|---|---|---|---|"
+        yield (
+            f"| proof | {steps - self.assumed} steps proved symbolically ({', '.join(sorted(methods))}); "
+            f"{self.assumed} definitions taken from the exercise | exact | exact |"
+        )
+        words = {
+            "values": "both sides of every step without a derivative, evaluated at random sizes and values",
+            "finite_difference": "both sides of every step with a derivative, by central differences",
+            "autograd": "the same by automatic differentiation",
+        }
+        for gate in GATES:
+            error = self.error(gate)
+            if error is not None:
+                yield f"| numbers | {words[gate]} | {_scientific(error)} | {_scientific(TOLERANCE[gate])} |"
+        for a in self.anchors:
+            yield f"| anchor | {a.what} against {a.against} | {_scientific(a.error)} | {_scientific(a.tolerance)} |"
+        yield ""
+
+
+def _indices(derivation: Derivation) -> str:
+    """Name the ranges of the free indices, once for all steps."""
+    ranges = [rf"${latex(i)} = {latex(a)}, \dots, {latex(b)}$" for i, (a, b) in derivation.ranges.items()]
+    return f" ({', '.join(ranges)})" if ranges else ""
+
+
+def _scientific(x: float) -> str:
+    mantissa, exponent = f"{x:.1e}".split("e")
+    return "0" if x == 0 else rf"${mantissa} \cdot 10^{{{int(exponent)}}}$"
+
+
+def pass_gates(module: ModuleType) -> Proof:
+    """Prove the derivations of a module, evaluate them, and compare them with their anchors."""
+    checked = tuple(prove(derivation) for derivation in module.derive())
+    anchors = module.anchors(tuple(c.derivation for c in checked))
+    for anchor in anchors:
+        if not anchor.holds:
+            raise Rejected(
+                f"{module.SLUG}: {anchor.what} differs from {anchor.against} by {anchor.error:.1e}, "
+                f"more than {anchor.tolerance:.0e}: a definition is not what it should be"
+            )
+    if not anchors:
+        raise Rejected(f"{module.SLUG}: there is no anchor against an independent implementation")
+    return Proof(module.SLUG, module.TITLE, checked, anchors)

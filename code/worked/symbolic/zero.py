@@ -1,0 +1,189 @@
+"""Deciding that an expression is zero or positive. Unknown counts as no.
+
+An expression is reduced to a rational function of *generators*: symbols that stand for entries, sums, exponentials,
+logarithms and radicals. If that rational function is zero for all values of the generators, the expression is zero.
+A generator carries only what is proved about it (real, nonnegative, positive).
+"""
+
+from sympy import Add, Dummy, Expr, Mul, Pow, Rational, Sum, Symbol, cancel, exp, factor_list, log, nan, oo, rem, zoo
+from sympy.core.function import Function
+from sympy.polys.polyerrors import PolynomialError
+
+from worked.symbolic.functions import logistic
+from worked.symbolic.sums import Range, Ranges, fresh, normal_form, spread
+
+
+class Reduction:
+    """One reduction: the generators met so far, and the rules by which an expression becomes a rational function.
+
+    With `elementary`, the logistic function is replaced by its definition.
+    """
+
+    def __init__(self, elementary: bool):
+        self.elementary = elementary
+        self.atoms: dict[Expr, Dummy] = {}
+        self.exponents: dict[Dummy, Expr] = {}
+        self.radicands: dict[Dummy, tuple[Expr, int]] = {}
+
+    def __call__(self, e: Expr) -> Expr:
+        """Return `e` as a rational function of generators."""
+        if e.is_Number or isinstance(e, Symbol):
+            return e
+        if isinstance(e, Add | Mul):
+            return e.func(*map(self, e.args))
+        if isinstance(e, logistic):
+            return self._logistic(e.args[0])
+        if isinstance(e, exp):
+            return self._exp(self(e.args[0]))
+        if isinstance(e, log):
+            return self._log(cancel(self(e.args[0])))
+        if isinstance(e, Pow):
+            base = self(e.base)
+            if e.exp.is_Integer:
+                return base**e.exp
+            if e.exp.is_Rational:
+                return self._root(cancel(base), e.exp)
+        if isinstance(e, Function):  # its arguments in normal form, so that equal values are one generator
+            e = e.func(*(spread(a) for a in e.args))
+        return self._atom(e)
+
+    def _logistic(self, z: Expr) -> Expr:
+        """Write s(-z) = 1 - s(z), so that of z and -z only one is a generator."""
+        if self.elementary:
+            return self(logistic.definition(z))
+        z = spread(z)
+        return 1 - self._atom(logistic(-z)) if z.could_extract_minus_sign() else self._atom(logistic(z))
+
+    def _atom(self, e: Expr) -> Dummy:
+        if e not in self.atoms:
+            self.atoms[e] = Dummy("a", **self._known(e))
+        return self.atoms[e]
+
+    def _known(self, e: Expr) -> dict[str, bool]:
+        """What may be assumed about a generator: a sum of real (nonnegative) terms is real (nonnegative)."""
+        if not isinstance(e, Sum):
+            return {name: True for name in ("real", "nonnegative", "positive") if getattr(e, f"is_{name}")}
+        body = cancel(self(e.function))
+        known = {"real": True} if body.is_real else {}
+        return known | ({"nonnegative": True} if body.is_nonnegative else {})
+
+    def _exp(self, exponent: Expr) -> Expr:
+        """Write exp(a + n b) = exp(a) exp(b)^n for integers n; each exp(b) is one generator, positive for real b."""
+        product = Rational(1)
+        for term in Add.make_args(spread(cancel(exponent))):
+            number, rest = term.as_coeff_Mul()
+            if not (number.is_Integer and rest != 1):
+                number, rest = Rational(1), term
+            generator = self._atom(exp(rest, evaluate=False))
+            self.exponents[generator] = rest
+            product *= generator**number
+        return product
+
+    def _log(self, argument: Expr) -> Expr:
+        """Write log(g^m h^n) = m log g + n log h if g and h are both positive, and log(exp(b)) = b for real b."""
+        factors = positive_factors(argument)
+        if factors is None:
+            return self._atom(log(argument, evaluate=False))
+        total = Rational(0)
+        for base, power in factors:
+            exponent = self.exponents.get(base)
+            if exponent is None or not exponent.is_real:
+                exponent = self._atom(log(base, evaluate=False))
+            total += power * exponent
+        return total
+
+    def _root(self, base: Expr, power: Rational) -> Expr:
+        """Write b^(p/q) as r^p with one positive generator r, r^q = b; b must be positive."""
+        if not positive(base):
+            return self._atom(Pow(base, power, evaluate=False))
+        root = self._atom(Pow(base, Rational(1, power.q), evaluate=False))
+        self.radicands[root] = (base, power.q)
+        return root**power.p
+
+
+def positive_factors(e: Expr) -> list[tuple[Expr, int]] | None:
+    """Return the factors of a rational function with their powers if every one is provably positive, else None."""
+    numerator, denominator = e.as_numer_denom()
+    factors: list[tuple[Expr, int]] = []
+    try:
+        for part, sign in ((numerator, 1), (denominator, -1)):
+            coefficient, powers = factor_list(part)
+            if coefficient != 1:
+                factors.append((coefficient, sign))
+            factors += [(base, sign * power) for base, power in powers]
+    except PolynomialError:
+        return None
+    return factors if all(base.is_positive for base, _ in factors) else None
+
+
+def positive(e: Expr) -> bool:
+    """Whether a rational function of generators is provably positive."""
+    return bool(e.is_positive) or positive_factors(e) is not None
+
+
+def is_zero(e: Expr, ranges: Ranges | None = None) -> bool:
+    """Return True only if `e` is proved to be zero for every value of its symbols and every size.
+
+    The logistic function stays an atom unless exponentials or logarithms occur beside it.
+    """
+    e = normal_form(fresh(e), ranges or {})
+    if e.has(nan, zoo, oo):
+        return False
+    if not e.has(exp, log):
+        return _vanishes(e, Reduction(elementary=False))
+    return _vanishes(e, Reduction(elementary=True)) or _vanishes_termwise(e, ranges or {})
+
+
+def _vanishes_termwise(e: Expr, ranges: Ranges) -> bool:
+    """Whether `e` is a sum over one range, plus a rest, whose summand and rest are both proved to be zero.
+
+    Sums over equal ranges are added summand by summand, which needs no property of the range.
+    """
+    terms = Add.make_args(e)
+    for lower, upper in {limit[1:] for s in e.atoms(Sum) for limit in s.limits}:
+        index = Dummy("n", integer=True)
+        summand, rest = Rational(0), Rational(0)
+        for term in terms:
+            inner = _summand(term, index, (lower, upper))
+            summand, rest = (summand, rest + term) if inner is None else (summand + inner, rest)
+        if summand != 0 and is_zero(summand, {**ranges, index: (lower, upper)}) and is_zero(rest, ranges):
+            return True
+    return False
+
+
+def _summand(term: Expr, index: Symbol, interval: Range) -> Expr | None:
+    """Return what `term` sums over `interval`, as a function of `index`, or None if it is not such a sum."""
+    factors = Mul.make_args(term)
+    sums = [f for f in factors if isinstance(f, Sum)]
+    if len(sums) != 1 or any(bound.free_symbols & set(sums[0].variables) for _, *b in sums[0].limits for bound in b):
+        return None  # several sums, or ranges that depend on one another
+    limits = list(sums[0].limits)
+    chosen = next((limit for limit in limits if tuple(limit[1:]) == interval), None)
+    if chosen is None:
+        return None
+    limits.remove(chosen)
+    body = sums[0].function.xreplace({chosen[0]: index})
+    outside = Mul(*(f for f in factors if f is not sums[0]))
+    return outside * (Sum(body, *limits) if limits else body)
+
+
+def _vanishes(e: Expr, reduce: Reduction) -> bool:
+    try:
+        numerator = cancel(reduce(e)).as_numer_denom()[0]
+        for root, (base, q) in reversed(reduce.radicands.items()):  # modulo r^q = b, outermost first
+            numerator = cancel(rem(numerator, root**q - base, root)).as_numer_denom()[0]
+    except PolynomialError:
+        return False
+    return spread(numerator) == 0
+
+
+def is_positive(e: Expr, ranges: Ranges | None = None) -> bool:
+    """Return True only if `e` is proved to be positive for every value of its symbols and every size."""
+    reduce = Reduction(elementary=True)
+    return positive(cancel(reduce(normal_form(fresh(e), ranges or {}))))
+
+
+def is_nonzero(e: Expr, ranges: Ranges | None = None) -> bool:
+    """Return True only if `e` is proved to have no zero: each of its factors is positive or negative."""
+    value = cancel(Reduction(elementary=True)(normal_form(fresh(e), ranges or {})))
+    return bool(value.is_nonzero) or positive(value) or positive(-value)
