@@ -6,7 +6,6 @@ its front matter (``depends: [glob, ...]``, relative to the repository), and on 
 requirements. Each input is a name with the SHA-256 of its contents, so touching a file changes nothing.
 """
 
-import ast
 import hashlib
 import platform
 import re
@@ -15,8 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from nbformat import NotebookNode
-
-PACKAGE = "worked"
+from worked.closure import PACKAGE, closure_of_source
 
 
 def digest(content: bytes) -> str:
@@ -24,46 +22,12 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def imported_names(source: str, module: str = "") -> set[str]:
-    """Dotted names that ``source`` may import.
-
-    ``from a import b`` gives both ``a`` and ``a.b``: whether ``b`` is a module is for the caller to see. ``module`` is the
-    dotted name of the package that ``source`` belongs to; relative imports start there. IPython magics are skipped.
-    """
-    names: set[str] = set()
-    text = re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE)
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parent = module.split(".")[: len(module.split(".")) - node.level + 1] if node.level else []
-            base = ".".join([*parent, *([node.module] if node.module else [])])
-            names.update([base, *(f"{base}.{alias.name}" for alias in node.names)])
-    return names
-
-
-def module_file(name: str, code: Path) -> Path | None:
-    """File of module ``name`` under the folder ``code``, or None if there is no such module."""
-    path = code.joinpath(*name.split("."))
-    return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
-
-
-def closure(sources: Iterable[str], code: Path) -> dict[str, Path]:
-    """Modules of the package that ``sources`` import, transitively: dotted name -> file."""
-    found: dict[str, Path] = {}
-    todo = {name for source in sources for name in imported_names(source)}
-    while todo:
-        name = todo.pop()
-        parent = name.rpartition(".")[0]
-        if name.split(".")[0] != PACKAGE or name in found:
-            continue
-        if parent:
-            todo.add(parent)  # importing a.b runs a first
-        if file := module_file(name, code):
-            found[name] = file
-            package = name if file.name == "__init__.py" else parent
-            todo |= imported_names(file.read_text(encoding="utf-8"), package)
-    return found
+def modules_of(cells: Iterable[str]) -> dict[str, Path]:
+    """The package's modules that code cells import, transitively: dotted name -> file."""
+    try:
+        return closure_of_source("\n".join(cells))
+    except SyntaxError:  # of a cell: executing it will say where
+        return {}
 
 
 def studies(modules: Iterable[str]) -> list[str]:
@@ -89,7 +53,7 @@ def code_cells(notebook: NotebookNode) -> list[str]:
 def page_inputs(notebook: NotebookNode, root: Path) -> dict[str, str]:
     """Every input of a page, name -> digest or version; ``root`` is the repository."""
     cells = code_cells(notebook)
-    modules = closure(cells, root / "code")
+    modules = modules_of(cells)
     patterns = [f"results/{slug}/**/*" for slug in studies(modules)] + notebook.metadata.get("depends", [])
     globbed = (path for pattern in patterns for path in root.glob(pattern))
     files = {path for path in (*modules.values(), *globbed) if path.is_file() and "__pycache__" not in path.parts}

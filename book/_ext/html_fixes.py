@@ -1,1 +1,38 @@
-def setup(app): return {"parallel_read_safe": True}
+"""Repair what Sphinx and its extensions write against the rules of accessible HTML; each pattern says what is wrong."""
+
+import re
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+REPAIRS = [
+    # sphinxcontrib-bibtex lists: a deprecated role, and a list whose children are no list items
+    (re.compile(r' role="list"(?= class="citation-list")|(?<=<div class="citation-list") role="list"'), ""),
+    (re.compile(r'(<div class="citation"[^>]*?) role="doc-biblioentry"'), r"\1"),
+    # sphinx-togglebutton: a label that contradicts the text shown
+    (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
+]
+
+
+def repaired(html: str) -> str:
+    """``html`` with every repair made."""
+    for pattern, replacement in REPAIRS:
+        html = pattern.sub(replacement, html)
+    return html
+
+
+def repair_pages(app: Sphinx, exception: Exception | None) -> None:
+    """Repair the pages of a finished HTML build."""
+    if exception is not None or app.builder.format != "html":
+        return
+    for name in app.env.all_docs:
+        page = Path(app.outdir, f"{name}.html")
+        html = page.read_text(encoding="utf-8")
+        if (better := repaired(html)) != html:
+            page.write_text(better, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect to Sphinx."""
+    app.connect("build-finished", repair_pages)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,6 +8,7 @@ read with, so an interrupted build repairs itself: an entry is removed before it
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from dependencies import closure, code_cells, digest, page_inputs, reason, studies
+from dependencies import code_cells, digest, modules_of, page_inputs, reason, studies
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from myst_nb.core.read import is_myst_markdown_notebook, myst_nb_reader_plugin
@@ -67,7 +68,7 @@ def execute(path: Path, source: str, files: Path, threads: int, timeout: int | N
         client.execute(env={**os.environ, **limits, "WORKED_PAGE_FILES": str(files)})
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as exc:
         number = client.code_cells_executed
-        lines = str(exc).strip().splitlines()[-TRACEBACK_LINES:]
+        lines = re.sub(r"\x1b\[[\d;]*m", "", str(exc)).strip().splitlines()[-TRACEBACK_LINES:]
         error = f"code cell {number} of {path} failed:\n  " + "\n  ".join(lines)
     return nbformat.writes(notebook), error, time.perf_counter() - start
 
@@ -188,7 +189,7 @@ class Results:
         root, build = Path(app.srcdir), Path(app.outdir).parent
         listed = {name: path for name in sorted(env.found_docs) if executable(path := Path(env.doc2path(name)))}
         notebooks = {name: myst_nb_reader_plugin(str(path)) for name, path in listed.items()}
-        run_missing_studies(root, studies(closure(chain(*map(code_cells, notebooks.values())), root / "code")))
+        run_missing_studies(root, studies(modules_of(chain(*map(code_cells, notebooks.values())))))
         cache = PageCache(build / "pages", Path(env.mystnb_config.execution_cache_path))
         pages = [
             Page(name, path, notebooks[name], page_inputs(notebooks[name], root), cache.folder / name)

@@ -125,6 +125,7 @@ def make_book(root: Path, pages: dict[str, str]) -> Book:
         book.write(f"{name}.md", text)
     for name, text in PACKAGE.items():
         book.write(f"code/worked/{name}", text)
+    shutil.copy(ROOT / "code" / "worked" / "closure.py", root / "code" / "worked")  # the extensions use it
     return book
 
 

@@ -1,0 +1,57 @@
+"""The checks of a built site find what they look for."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from browser_check import AXE_VERSION, check
+from link_check import dead_links
+
+GOOD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Good</title><link rel="icon" href="data:,"></head>
+<body><main><h1>Good</h1><p>Text with <a href="#here">a link</a> to <em id="here">here</em>.</p></main></body></html>"""
+
+# what the page is broken with -> what the check must say
+BROKEN = {
+    '<img src="https://example.org/a.png" alt="elsewhere">': "third-party request: https://example.org/a.png",
+    "<script>throw new Error('broken script')</script>": "script error: broken script",
+    '<img src="missing.png" alt="missing">': "HTTP 404",
+    '<div style="width: 2000px">wide</div>': "overflow: the page is",
+    '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">': "axe image-alt",
+    '<p style="color: #bbb; background: #fff">pale</p>': "axe color-contrast",
+    '<span class="math">x</span><mjx-container><mjx-merror>Undefined control sequence</mjx-merror></mjx-container>': (
+        "formula error: Undefined control sequence"
+    ),
+}
+
+
+def test_the_browser_check_finds_each_fault_and_no_other(tmp_path: Path) -> None:
+    axe = Path(__file__).parents[3] / "_build" / "tools" / "node_modules" / "axe-core" / "axe.min.js"
+    if not (shutil.which("chromium") and axe.is_file()):
+        pytest.skip("needs chromium and axe-core, which `make check-site` installs")
+    (tmp_path / "good.html").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "bad.html").write_text(GOOD.replace("</main>", "".join(BROKEN) + "</main>"), encoding="utf-8")
+    faults = check(tmp_path, axe.read_text(encoding="utf-8"))
+    assert AXE_VERSION in axe.read_text(encoding="utf-8")[:200]
+    assert [said for said in BROKEN.values() if not any(fault.startswith(said) for fault in faults)] == []
+    assert not [place for places in faults.values() for place in places if place.startswith("good")]
+
+
+@pytest.mark.parametrize(
+    ("target", "fault"),
+    [
+        ("#nowhere", "a.html: #nowhere: no such anchor"),
+        ("gone.html", "a.html: gone.html: no such file"),
+        ("b.html#nowhere", "a.html: b.html#nowhere: no such anchor"),
+        ("b.html#here", None),
+        ("https://example.org/", None),
+    ],
+)
+def test_the_link_check_finds_dead_links(tmp_path: Path, target: str, fault: str | None) -> None:
+    (tmp_path / "a.html").write_text(f'<a href="{target}">x</a>', encoding="utf-8")
+    (tmp_path / "b.html").write_text('<p id="here">x</p>', encoding="utf-8")
+    assert dead_links(tmp_path) == ([fault] if fault else [])
+
+
+def test_a_site_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="make html"):
+        dead_links(tmp_path)
