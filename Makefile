@@ -9,10 +9,12 @@ TEX := latexmk texlive-xetex texlive-latex-recommended texlive-latex-extra texli
 BUILD := $(BIN)/jupyter-book build . -W -n --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help html pdf test results mutants check check-site clean
+.PHONY: help setup html pdf test results mutants check check-site clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP) ## install what is needed into .venv (every other target does it too)
 
 html: $(STAMP) ## build the site, strictly, into _build/html
 	@echo "building the site into _build/html"
@@ -43,12 +45,13 @@ check: $(STAMP) ## lint, types, and the direction of imports
 	@echo "checking style, types and imports"
 	@cd code && ../$(BIN)/ruff check . ../book/_ext
 	@cd code && ../$(BIN)/mypy worked
-	@cd code && MYPYPATH=../book/_ext ../$(BIN)/mypy ../book/_ext tests/site
+	@cd code && MYPYPATH=../book/_ext:tests/site ../$(BIN)/mypy ../book/_ext/*.py tests/site/*.py
 	@cd code && ../$(BIN)/lint-imports
 
 check-site: $(STAMP) ## open every page of the built site in Chromium, and follow every link inside it
 	@$(BIN)/python code/tests/site/link_check.py _build/html
 	@$(BIN)/python code/tests/site/browser_check.py _build/html
+	@cd code && ../$(BIN)/python -m pytest tests/site/test_checks.py
 
 clean: ## remove everything built (keeps .venv and results)
 	rm -rf _build

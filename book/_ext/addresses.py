@@ -1,11 +1,12 @@
 """One place for the repository's and the site's address; links into the repository.
 
-``repository.url`` and ``html.baseurl`` in ``_config.yml`` are the addresses. In a GitHub workflow the environment of the run
-overrides them, so a fork's site links to the fork; ``WORKED_SITE_URL`` overrides the site's address anywhere. What needs an
-address (social cards' metadata, sitemap, buttons) takes it from these two.
+``repository.url`` and ``html.baseurl`` in ``_config.yml`` are the addresses. In a GitHub workflow the environment of
+the run overrides them, so a fork's site links to the fork; ``WORKED_SITE_URL`` overrides the site's address anywhere.
+What needs an address (social cards' metadata, sitemap, buttons) takes it from these two.
 
-``[text](repo:path)`` and ``[text](repo:path#L1-L9)`` become links to that file or folder at the current commit, on the configured
-branch where there is no git checkout. A path that does not exist is a warning, so an error in a strict build.
+``[text](repo:path)`` and ``[text](repo:path#L1-L9)`` become links to that file or folder at the current commit, on
+the configured branch where there is no git checkout. A path that does not exist is a warning, so an error in a strict
+build.
 """
 
 import os

@@ -1,9 +1,10 @@
 """What a page's result depends on, read statically: no page, module or study is imported to find out.
 
-A page depends on its code cells, on every module of the package that the cells import (directly or through other modules,
-at any depth, imports inside functions included), on the records of every study among those modules, on the files named in
-its front matter (``depends: [glob, ...]``, relative to the repository), and on the versions of Python and of the package's
-requirements. Each input is a name with the SHA-256 of its contents, so touching a file changes nothing.
+A page depends on its code cells, on every module of the package that the cells import (directly or through other
+modules, at any depth, imports inside functions included), on the records of every study among those modules, on the
+files named in its front matter (``depends: [glob, ...]``, relative to the repository), and on the versions of Python
+and of the package's requirements. Each input is a name with the SHA-256 of its contents, so touching a file changes
+nothing.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 from nbformat import NotebookNode
+
 from worked.closure import PACKAGE, closure_of_source
 
 

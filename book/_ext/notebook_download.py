@@ -1,7 +1,8 @@
 """Publish every executable page as a notebook with its outputs, and offer it in the page's download menu.
 
-The outputs come from jupyter-cache. An output written in MyST shows as directives anywhere but in this book, so it is replaced
-by the page's own rendering: a figure by its PNG and its caption, anything else by HTML. Formulas stay TeX, which Jupyter shows.
+The outputs come from jupyter-cache. An output written in MyST shows as directives anywhere but in this book, so it is
+replaced by the page's own rendering: a figure by its PNG and its caption, anything else by HTML. Formulas stay TeX,
+which Jupyter shows.
 """
 
 from pathlib import Path
@@ -10,11 +11,10 @@ from urllib.parse import urljoin
 
 import nbformat
 from docutils import nodes
-from jupyter_cache import get_cache
 from myst_nb.core.read import myst_nb_reader_plugin
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
-from page_cache import executable
+from page_cache import cache_of, executable
 from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 
@@ -33,7 +33,9 @@ def rendered(builder: StandaloneHTMLBuilder, docname: str, node: nodes.Node) -> 
     return new_output("display_data", data={"text/html": html, "text/plain": node.astext()})
 
 
-def portable(cell: NotebookNode, shown: nodes.Element, builder: StandaloneHTMLBuilder, docname: str) -> list[NotebookNode]:
+def portable(
+    cell: NotebookNode, shown: nodes.Element, builder: StandaloneHTMLBuilder, docname: str
+) -> list[NotebookNode]:
     """The outputs of ``cell``, those written in MyST as rendered in ``shown``, the cell's output on the page."""
     pictures = iter([output for output in cell.outputs if "image/png" in output.get("data", {})])
     outputs = []
@@ -42,7 +44,8 @@ def portable(cell: NotebookNode, shown: nodes.Element, builder: StandaloneHTMLBu
             alt = child.next_node(nodes.image)["alt"]
             data = {"image/png": picture.data["image/png"], "text/plain": alt}
             outputs.append(new_output("display_data", data=data))
-            child = nodes.container("", *(part.deepcopy() for part in child.children if not isinstance(part, nodes.image)))
+            words = [part.deepcopy() for part in child.children if not isinstance(part, nodes.image)]
+            child = nodes.container("", *words)
             for caption in child.findall(nodes.caption):
                 caption.replace_self(nodes.paragraph("", "", *caption.children))
         outputs.append(rendered(builder, docname, child))
@@ -54,7 +57,7 @@ def offer_notebook(app: Sphinx, docname: str, template: str, context: dict[str, 
     path = Path(app.env.doc2path(docname)) if docname in app.env.all_docs else None
     if doctree is None or path is None or not executable(path):
         return
-    _, notebook = get_cache(app.env.mystnb_config.execution_cache_path).merge_match_into_notebook(myst_nb_reader_plugin(str(path)))
+    _, notebook = cache_of(app.env).merge_match_into_notebook(myst_nb_reader_plugin(str(path)))
     for key in ("source_map", "depends"):
         notebook.metadata.pop(key, None)
     cells = [node for node in doctree.findall(nodes.container) if node.get("nb_element") == "cell_code"]

@@ -1,9 +1,10 @@
 """Execute the pages whose inputs changed, in parallel, before Sphinx reads anything; say why; keep the results.
 
-Beside the jupyter-cache (``_build/.jupyter_cache``) stand ``_build/pages/manifest.json``, the inputs that each cached result
-was computed from, and ``_build/pages/<page>/``, the files that its cells wrote (they find the folder in ``WORKED_PAGE_FILES``).
-MyST-NB then takes every output from the cache. A page is read again when its manifest entry differs from the one it was last
-read with, so an interrupted build repairs itself: an entry is removed before its page runs and written after the result is stored.
+Beside the jupyter-cache (``_build/.jupyter_cache``) stand ``_build/pages/manifest.json``, the inputs that each cached
+result was computed from, and ``_build/pages/<page>/``, the files that its cells wrote (they find the folder in
+``WORKED_PAGE_FILES``). MyST-NB then takes every output from the cache. A page is read again when its manifest entry
+differs from the one it was last read with, so an interrupted build repairs itself: an entry is removed before its
+page runs and written after the result is stored.
 """
 
 import json
@@ -61,7 +62,8 @@ def execute(path: Path, source: str, files: Path, threads: int, timeout: int | N
     shutil.rmtree(files, ignore_errors=True)
     files.mkdir(parents=True)
     limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-    client = NotebookClient(notebook, timeout=timeout, record_timing=False, resources={"metadata": {"path": str(path.parent)}})
+    place = {"metadata": {"path": str(path.parent)}}
+    client = NotebookClient(notebook, timeout=timeout, record_timing=False, resources=place)
     client.extra_arguments = ["--log-level=40"]
     start, error = time.perf_counter(), ""
     try:
@@ -73,13 +75,17 @@ def execute(path: Path, source: str, files: Path, threads: int, timeout: int | N
     return nbformat.writes(notebook), error, time.perf_counter() - start
 
 
+def cache_of(env: Any) -> JupyterCacheAbstract:
+    """The jupyter-cache that MyST-NB uses in this build."""
+    return get_cache(env.mystnb_config.execution_cache_path)
+
+
 class PageCache:
     """The cached results of one book and what they were computed from."""
 
-    def __init__(self, folder: Path, cache: Path) -> None:
-        """``folder``: manifest and files of the pages; ``cache``: the jupyter-cache's folder."""
-        self.folder = folder
-        self.cache: JupyterCacheAbstract = get_cache(str(cache))
+    def __init__(self, folder: Path, cache: JupyterCacheAbstract) -> None:
+        """``folder``: manifest and files of the pages."""
+        self.folder, self.cache = folder, cache
         self.manifest_path = self.folder / "manifest.json"
         self.manifest: dict[str, Any] = {}
         if self.manifest_path.is_file():
@@ -170,7 +176,7 @@ class PageCache:
 
 
 def run_missing_studies(root: Path, slugs: list[str]) -> None:
-    """Let the package complete the records that pages need, by the policy in ``$WORKED_RESULTS``; it prints what it does."""
+    """Let the package complete the records that pages need, by the policy in ``$WORKED_RESULTS``."""
     if not slugs:
         return
     done = subprocess.run([sys.executable, "-m", "worked", "run", "--for-build", *slugs], cwd=root)
@@ -190,7 +196,7 @@ class Results:
         listed = {name: path for name in sorted(env.found_docs) if executable(path := Path(env.doc2path(name)))}
         notebooks = {name: myst_nb_reader_plugin(str(path)) for name, path in listed.items()}
         run_missing_studies(root, studies(modules_of(chain(*map(code_cells, notebooks.values())))))
-        cache = PageCache(build / "pages", Path(env.mystnb_config.execution_cache_path))
+        cache = PageCache(build / "pages", cache_of(env))
         pages = [
             Page(name, path, notebooks[name], page_inputs(notebooks[name], root), cache.folder / name)
             for name, path in listed.items()

@@ -1,7 +1,9 @@
-"""What makes a strict build strict: alternative text is required, and a build that went wrong leaves nothing to reuse.
+"""What makes a strict build strict: alternative text is required, and a build that went wrong leaves nothing to
+reuse.
 
-Sphinx shows a warning only when it reads or writes the page in question, so an incremental build after a failed one could pass.
-While a build runs, and after one with warnings, ``_build/.unfinished`` exists; the next build then reads and writes every page.
+Sphinx shows a warning only when it reads or writes the page in question, so an incremental build after a failed one
+could pass. While a build runs, and after one with warnings, ``_build/.unfinished`` exists; the next build then reads
+and writes every page.
 """
 
 from pathlib import Path

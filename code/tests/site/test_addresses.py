@@ -1,14 +1,11 @@
 """The repository's and the site's address, and links into the repository."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Book
-
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
 from addresses import addresses, commit
+from sample_book import Book
 
 CONFIGURED = ("https://github.com/a/b", "https://a.github.io/b/")
 

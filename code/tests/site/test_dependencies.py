@@ -1,13 +1,10 @@
 """What a page's result depends on, and the words for a change."""
 
-import sys
 
 import pytest
-from conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
 from dependencies import code_cells, modules_of, page_inputs, reason, studies
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from sample_book import ROOT
 
 
 def test_a_cell_brings_in_what_its_imports_import() -> None:
