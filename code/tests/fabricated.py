@@ -17,7 +17,7 @@ def record(spec: Spec, *, code: str = "0" * 64, **changes) -> Record:
         "data_fingerprint": {"train": "a" * 64, "test": "b" * 64},
         "metrics": {},
         "history": {},
-        "trace": {"losses": [2.3, 2.2], "rates": [0.1], "initial": {"validation_loss": 2.3, "validation_accuracy": 0.1}},
+        "trace": {"losses": [2.3], "rates": [0.1], "initial": {"validation_loss": 2.3, "validation_accuracy": 0.1}},
         "code": code,
         "environment": {"python": "3.11", "numpy": "2", "torch": "2.15", "device": "cpu", "device_name": "CPU"},
         "data_source": spec.data["source"],

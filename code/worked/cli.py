@@ -189,7 +189,7 @@ def verify(arguments: argparse.Namespace) -> int:
     store = Store.default()
     for proof in ledger.proofs():
         told = proof.verdict()
-        print(f"{told['slug']}: {told['steps']} steps proved, {told['assumed']} assumed")
+        print(f"{told['slug']}: {told['steps'] - told['assumed']} steps proved from {told['assumed']} definitions")
     verdicts = ledger.verdicts(store)
     for verdict in verdicts:
         print(f"{verdict.claim.id}: {verdict.state} ({verdict.numbers})")

@@ -1,28 +1,33 @@
 """All proofs and all claims of the book, and the verdicts that were accepted."""
 
 import json
+from collections import Counter
+from typing import Any
 
 from worked import derivations, findings
-from worked.claims import Verdict
+from worked.claims import CHANCE, NOT_SUPPORTED, SUPPORTED, UNDECIDED, Verdict
+from worked.findings import Findings
 from worked.records import Store, write_atomically
 from worked.study import StudyError
 
 
-def proofs() -> list:
+def proofs() -> list[Any]:
     """Every derivation, proved now; the first step that is not proved raises."""
     return [derivations.prove(name) for name in derivations.names()]
 
 
+def judged(finding: Findings, store: Store) -> list[Verdict]:
+    """A study's claims, judged on the records of its best complete profile."""
+    profile = finding.study.best_profile(store)
+    if profile is None:
+        raise StudyError(f"{finding.study.slug} lacks records: run `worked run {finding.study.slug}`")
+    summary = finding.summarise(finding.study.present(profile, store))
+    return [claim.judge(summary) for claim in finding.claims]
+
+
 def verdicts(store: Store) -> list[Verdict]:
-    """Every claim, judged on the records of its study's best complete profile."""
-    out = []
-    for finding in findings.every():
-        profile = finding.study.best_profile(store)
-        if profile is None:
-            raise StudyError(f"{finding.study.slug} lacks records: run `worked run {finding.study.slug}`")
-        summary = finding.summarise(finding.study.present(profile, store))
-        out += [claim.judge(summary) for claim in finding.claims]
-    return out
+    """Every claim of every study, judged."""
+    return [verdict for finding in findings.every() for verdict in judged(finding, store)]
 
 
 def accept(store: Store, today: list[Verdict]) -> None:
@@ -42,3 +47,57 @@ def changes(store: Store, today: list[Verdict]) -> list[str]:
         for name in sorted(now | accepted)
         if now.get(name) != accepted.get(name)
     ]
+
+
+# -- what the home page and the ledger page show -----------------------------------------------------------------------
+
+
+def state(store: Store) -> str:
+    """The state of the book's proofs and claims in two sentences."""
+    told = [proof.verdict() for proof in proofs()]
+    counts = Counter(verdict.state for verdict in verdicts(store))
+    steps, assumed = (sum(proof[name] for proof in told) for name in ("steps", "assumed"))
+    derived = f"{len(told)} derivation" + ("s" if len(told) > 1 else "")
+    return (
+        f"{derived}: {steps - assumed} steps, proved when this page was built, from {assumed} definitions. "
+        f"{counts.total()} claims: {counts[SUPPORTED]} supported, {counts[NOT_SUPPORTED]} not supported, "
+        f"{counts[UNDECIDED]} undecided."
+    )
+
+
+def chance(store: Store) -> str:
+    """How many claims would hold if there were nothing behind them."""
+    n = len(verdicts(store))
+    return (
+        f"A claim is *supported* when its two-sided 95 % interval lies above zero. Were all {n} effects exactly zero, "
+        f"{n * CHANCE:.1f} of them would be expected to be called supported by chance, and as many not supported."
+    )
+
+
+def proof_table() -> str:
+    """Every derivation: steps, assumptions and the largest error of each numeric gate, as MyST."""
+    lines = [":::{list-table} Derivations and their three gates", ":name: ledger-proofs", ":header-rows: 1", ""]
+    header = ("Derivation", "Steps proved", "Definitions", "Autograd", "Differences", "Library module")
+    rows: list[tuple[str, ...]] = [header]
+    for proof in proofs():
+        told = proof.verdict()
+        page = f"../derivations/{told['slug']}.md"
+        anchor = max(anchor["error"] for anchor in told["anchors"])
+        errors = (told["autograd"]["error"], told["finite_difference"]["error"], anchor)
+        link = f"[{told['title']}]({page})"
+        rows.append((link, str(told["steps"] - told["assumed"]), str(told["assumed"]), *(f"{error:.0e}" for error in errors)))
+    for row in rows:
+        lines += [("* - " if n == 0 else "  - ") + cell for n, cell in enumerate(row)]
+    return "\n".join(lines) + "\n:::\n"
+
+
+def claim_list(finding: Findings, store: Store) -> str:
+    """A study's claims with verdict and evidence, each linked to its place on the study's page, as MyST."""
+    lines = []
+    for verdict in judged(finding, store):
+        kind = verdict.state.replace(" ", "-")
+        lines.append(
+            f"- [{verdict.state}]{{.verdict .{kind}}} [{verdict.claim.statement}](#claim-{verdict.claim.id}): "
+            f"{verdict.numbers}"
+        )
+    return "\n".join(lines)

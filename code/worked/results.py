@@ -104,9 +104,9 @@ class Results:
         """A figure or table of the study's summary, with the provenance line."""
         return replace(draw(self.summary), provenance=self.provenance)
 
-    def claim(self, name: str) -> Text:
-        """The verdict on one of the study's claims, in the place of its sentence."""
-        return claim(self.verdict(name))
+    def claims(self, *names: str) -> Text:
+        """The verdicts on some of the study's claims, each in the place of its sentence."""
+        return Text("\n".join(claim(self.verdict(name)).myst for name in names))
 
     def verdict(self, name: str) -> Verdict:
         """The verdict on one of the study's claims."""
@@ -114,6 +114,16 @@ class Results:
         if name not in known:
             raise StudyError(f"{self.study.slug} has no claim {name!r}: expected one of {', '.join(known)}")
         return known[name].judge(self.summary)
+
+    def weights_list(self) -> Text:
+        """The stored networks, each with a link to its weights."""
+        lines = []
+        for record in self.records:
+            path = self.store.weights_path(record.spec)
+            if path.exists():
+                file = f"results/{self.study.slug}/{path.name}"
+                lines.append(f"- {self.findings.name(record)}: [`{file}`](repo:{file})")
+        return Text("\n".join(lines))
 
     def record_list(self) -> Text:
         """Every record with its key, what it is, and when and how long it ran."""

@@ -21,6 +21,7 @@ class Findings:
     study: Study
     summarise: Callable[[Sequence[Record]], Any]
     claims: tuple[Claim, ...]
+    name: Callable[[Record], str]  # a record in the words of its page
 
 
 def every() -> list[Findings]:

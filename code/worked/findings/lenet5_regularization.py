@@ -11,7 +11,7 @@ from worked.estimate import estimate
 from worked.figures import Chart, Table
 from worked.findings import Findings
 from worked.records import Record
-from worked.studies.lenet5_regularization import SETTINGS, SLUG, STUDY
+from worked.studies.lenet5_regularization import BATCH_SIZE, SETTINGS, SLUG, SPLIT_SEED, STUDY
 from worked.study import best_trial
 
 NAMES = {"none": "no regularisation", "dropout": "dropout", "weight-decay": "weight decay", "batch-norm": "batch norm"}
@@ -84,7 +84,42 @@ def _claims() -> tuple[Claim, ...]:
     )  # fmt: skip
 
 
-FINDINGS = Findings(STUDY, Summary, _claims())
+FINDINGS = Findings(STUDY, Summary, _claims(), lambda record: NAMES[record.spec.config["regularization"]])
+
+
+def brief(summary: Summary) -> str:
+    """The answer in a few sentences that are right however the runs fell."""
+    best = summary.best
+    test = {name: estimate(summary.values(name, "test_accuracy")).percent() for name in SETTINGS}
+    others = ", ".join(f"{NAMES[name]} {test[name]}" for name in SETTINGS if name != best)
+    verdicts = [claim.judge(summary) for claim in FINDINGS.claims if claim.id.endswith("-test")]
+    words = "; ".join(f"{verdict.claim.statement}: **{verdict.state}**" for verdict in verdicts)
+    return (
+        f":::{{admonition}} In brief\n:class: brief\n\nBy validation accuracy the best setting is **{NAMES[best]}**. "
+        f"It reaches {test[best]} on the test images (mean over {len(summary.runs[best])} seeds and half of its 95 % "
+        f"interval); the others: {others}.\n\nOf the conclusions below: {words}.\n:::"
+    )
+
+
+def protocol(profile: str) -> str:
+    """How the runs were made, in numbers of the study's own settings."""
+    from worked.data import SETS
+    from worked.train import Recipe
+
+    settings, counts = STUDY.profiles[profile].settings, SETS["fashion_mnist"].counts
+    held, seeds = settings["validation"], settings["seeds"]
+    recipe = Recipe(settings["epochs"], 0.0, BATCH_SIZE)
+    return (
+        f"Of the {counts['train']:,} training images, {held:,} drawn once by the seed {SPLIT_SEED} are set aside "
+        f"for validation; {counts['train'] - held:,} remain, and the {counts['test']:,} test images are only ever "
+        f"measured. The optimiser is SGD with Nesterov momentum {recipe.momentum:g}, batches of {recipe.batch_size}, "
+        f"cross-entropy, {recipe.epochs} epochs and a one-cycle learning rate {{cite:p}}`smith2018`, which rises first "
+        "and then falls to nearly zero. Pixels are shifted and scaled to mean 0 and variance 1 over the training images. After "
+        "each epoch, loss and accuracy are taken on all three splits. There is no early stop: every run does all its "
+        "epochs, and the epoch that counts is the one with the highest validation accuracy, the earliest where several "
+        f"are equal. Each setting is trained {len(seeds)} times; the seed sets the initial weights, the order of the "
+        "images and the draws of dropout."
+    )
 
 
 def convergence(summary: Summary) -> Chart:

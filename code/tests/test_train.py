@@ -1,0 +1,156 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+from worked.train import (
+    Images,
+    Recipe,
+    Splits,
+    channel_statistics,
+    epoch_rates,
+    evaluation,
+    normaliser,
+    seeded,
+    select_epoch,
+    selected_metrics,
+    train,
+)
+
+
+def images(n, seed):
+    """Images whose class is told by which quarter is bright."""
+    draw = torch.Generator().manual_seed(seed)
+    labels = torch.randint(4, (n,), generator=draw)
+    pixels = torch.randint(0, 100, (n, 1, 8, 8), generator=draw, dtype=torch.uint8)
+    for k in range(4):
+        pixels[labels == k, :, 4 * (k // 2) : 4 * (k // 2) + 4, 4 * (k % 2) : 4 * (k % 2) + 4] += 60
+    return Images(pixels, labels)
+
+
+SPLITS = Splits(images(300, 0), images(100, 1), images(100, 2))
+
+
+def network(dropout=0.0):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 4))
+
+
+def run(seed=0, epochs=3, rate=0.1, dropout=0.0, splits=SPLITS, **how):
+    recipe = Recipe(epochs, rate, batch_size=32, weight_decay=how.pop("weight_decay", 0.0))
+    return train(seeded(lambda: network(dropout), seed=seed), splits, recipe, seed=seed, **how)
+
+
+def test_agrees_with_a_plain_pytorch_loop():
+    """The same losses as a loop over a DataLoader with torch's own optimiser and scheduler."""
+    mean, std = (SPLITS.train.pixels.double().mean(), SPLITS.train.pixels.double().std(unbiased=False))
+    data = TensorDataset((SPLITS.train.pixels - mean) / std, SPLITS.train.labels)
+    model, draw = seeded(network, seed=0).double(), torch.Generator().manual_seed(0)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.1, total_steps=30, cycle_momentum=False)
+    losses = []
+    for _ in range(2):
+        for x, y in DataLoader(data, 32, sampler=torch.randperm(300, generator=draw).tolist()):
+            optimiser.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            losses.append(loss.item())
+    trace = run(weight_decay=0.01).trace
+    assert trace["losses"] == pytest.approx(losses[:20], rel=1e-4, abs=1e-6)
+    assert len(trace["rates"]) == 3
+
+
+def test_learns_and_keeps_the_selected_epoch():
+    outcome = run(epochs=6)
+    metrics = selected_metrics(outcome.history)
+    assert metrics["test_accuracy"] > 0.9
+    model = network()
+    model.load_state_dict(outcome.weights)
+    measured = evaluation(model, SPLITS.test, normaliser(SPLITS.train.pixels))
+    assert measured == (metrics["test_loss"], metrics["test_accuracy"])
+    assert set(map(len, outcome.history.values())) == {6}
+
+
+def test_repeats_exactly_and_differs_between_seeds():
+    same, again, other = run(dropout=0.5), run(dropout=0.5), run(seed=1, dropout=0.5)
+    assert same.history == again.history
+    assert same.trace == again.trace
+    assert same.trace["losses"] != other.trace["losses"]
+
+
+def test_leaves_the_global_generator_alone():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    run(dropout=0.5)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_steps_stop_early_with_the_same_losses():
+    whole = run(dropout=0.5)
+    for steps in (1, 7, 10, 20):
+        assert run(dropout=0.5, steps=steps).trace["losses"] == whole.trace["losses"][:steps]
+
+
+def test_selection_cannot_see_the_test_split():
+    labels = SPLITS.test.labels[torch.randperm(100, generator=torch.Generator().manual_seed(9))]
+    scrambled = Splits(SPLITS.train, SPLITS.validation, Images(SPLITS.test.pixels, labels))
+    true, blind = run(epochs=5), run(epochs=5, splits=scrambled)
+    assert true.history["test_accuracy"] != blind.history["test_accuracy"]
+    assert selected_metrics(true.history)["selected_epoch"] == selected_metrics(blind.history)["selected_epoch"]
+    assert all(torch.equal(true.weights[name], blind.weights[name]) for name in true.weights)
+
+
+def test_a_diverged_run_says_so_and_holds_nulls():
+    outcome = run(rate=1e30)
+    assert "not finite in epoch" in outcome.diverged
+    assert outcome.history["test_accuracy"][-1] is None
+    assert None in outcome.trace["losses"]
+    assert all(value is None or math.isfinite(value) for values in outcome.history.values() for value in values)
+
+
+def test_only_what_is_asked_for_is_evaluated():
+    assert set(run(evaluate=("validation",)).history) == {"batch_loss", "validation_loss", "validation_accuracy"}
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "epoch"), [([0.1, 0.3, 0.2], 1), ([0.3, 0.3], 0), ([0.2, None], 0), ([None, 0.1], 1)]
+)
+def test_select_epoch(accuracies, epoch):
+    assert select_epoch(accuracies) == epoch
+
+
+def test_select_epoch_needs_an_epoch():
+    with pytest.raises(ValueError, match="expected at least one epoch"):
+        select_epoch([None])
+
+
+def test_channel_statistics_agree_with_numpy():
+    pixels = torch.randint(0, 256, (50, 3, 5, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    mean, std = channel_statistics(pixels)
+    values = pixels.double().numpy()
+    assert mean.flatten().tolist() == pytest.approx(values.mean((0, 2, 3)).tolist(), rel=1e-6)
+    assert std.flatten().tolist() == pytest.approx(values.std((0, 2, 3)).tolist(), rel=1e-6)
+
+
+def test_rates_rise_and_fall():
+    rates = epoch_rates(Recipe(10, 0.5), per_epoch=7)
+    assert rates[0] == pytest.approx(0.5 / 25)
+    assert max(rates) == pytest.approx(0.5, rel=0.01)
+    assert rates[-1] < 0.05
+
+
+@pytest.mark.parametrize(
+    ("pixels", "labels"),
+    [
+        (torch.zeros(2, 1, 4, 4), torch.zeros(2, dtype=torch.int64)),
+        (torch.zeros(2, 4, 4, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64)),
+        (torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64)),
+    ],
+    ids=["floats", "no channels", "other count"],
+)
+def test_images_say_what_they_expect(pixels, labels):
+    with pytest.raises(ValueError, match=r"expected uint8 pixels \[N, C, H, W\] and labels \[N\], got"):
+        Images(pixels, labels)
