@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+
 from worked import data, studies
 from worked.cli import main
 from worked.records import Store
@@ -235,7 +236,9 @@ def test_bad_weights_are_one_sentence(store, tmp_path, capsys):
 
 def test_training_needs_the_search(capsys, tmp_path):
     how = ["--regularization", "dropout", "--weights", str(tmp_path / "w.safetensors")]
-    assert "the search that chooses the hyperparameters of dropout is not stored" in fails(capsys, "train", "lenet5", *how)
+    assert "the search that chooses the hyperparameters of dropout is not stored" in fails(
+        capsys, "train", "lenet5", *how
+    )
 
 
 def test_missing_data_is_one_sentence(monkeypatch, tmp_path, capsys):
@@ -301,7 +304,7 @@ def test_verify_refuses_an_edited_record(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setenv("WORKED_STORE", str(tmp_path))
     monkeypatch.setattr("worked.derivations.names", lambda: [])
-    filled = fabricated.store(tmp_path)
+    fabricated.store(tmp_path)
     path = sorted((tmp_path / STUDY.slug).glob("*.json"))[0]
     path.write_text(path.read_text().replace('"seconds": 1.0', '"seconds": 2.0'))
     assert "it was edited" in fails(capsys, "verify")

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import fabricated
 import pytest
+
 from worked.records import RecordError, Spec, Store, canonical, parse, write_atomically
 from worked.studies import lenet5_regularization as lenet5
 

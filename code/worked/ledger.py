@@ -85,7 +85,9 @@ def proof_table() -> str:
         anchor = max(anchor["error"] for anchor in told["anchors"])
         errors = (told["autograd"]["error"], told["finite_difference"]["error"], anchor)
         link = f"[{told['title']}]({page})"
-        rows.append((link, str(told["steps"] - told["assumed"]), str(told["assumed"]), *(f"{error:.0e}" for error in errors)))
+        rows.append(
+            (link, str(told["steps"] - told["assumed"]), str(told["assumed"]), *(f"{error:.0e}" for error in errors))
+        )
     for row in rows:
         lines += [("* - " if n == 0 else "  - ") + cell for n, cell in enumerate(row)]
     return "\n".join(lines) + "\n:::\n"

@@ -185,9 +185,7 @@ def train(
             model.train()
             losses = []
             for batch in torch.randperm(len(splits.train), generator=order).to(device).split(recipe.batch_size):
-                batch_loss = F.cross_entropy(
-                    model(normalised(splits.train.pixels[batch])), splits.train.labels[batch]
-                )
+                batch_loss = F.cross_entropy(model(normalised(splits.train.pixels[batch])), splits.train.labels[batch])
                 optimiser.zero_grad()
                 batch_loss.backward()
                 optimiser.step()

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import fabricated
 import pytest
+
 from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from worked.findings import lenet5_regularization as lenet5
 from worked.results import Results, of
