@@ -56,7 +56,9 @@ def page_inputs(notebook: NotebookNode, root: Path) -> dict[str, str]:
     """Every input of a page, name -> digest or version; ``root`` is the repository."""
     cells = code_cells(notebook)
     modules = modules_of(cells)
-    patterns = [f"results/{slug}/**/*" for slug in studies(modules)] + notebook.metadata.get("depends", [])
+    slugs = studies(modules)
+    patterns = [f"results/{slug}/**/*" for slug in slugs] + ["results/replays.json"] * bool(slugs)
+    patterns += notebook.metadata.get("depends", [])
     globbed = (path for pattern in patterns for path in root.glob(pattern))
     files = {path for path in (*modules.values(), *globbed) if path.is_file() and "__pycache__" not in path.parts}
     inputs = {"its code cells": digest("\0".join(cells).encode())}
