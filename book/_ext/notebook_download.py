@@ -60,9 +60,10 @@ def offer_notebook(app: Sphinx, docname: str, template: str, context: dict[str, 
     _, notebook = cache_of(app.env).merge_match_into_notebook(myst_nb_reader_plugin(str(path)))
     for key in ("source_map", "depends"):
         notebook.metadata.pop(key, None)
-    cells = [node for node in doctree.findall(nodes.container) if node.get("nb_element") == "cell_code"]
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    for cell, node in zip(code, cells, strict=True):
+    for node in doctree.findall(nodes.container):
+        if node.get("nb_element") != "cell_code":
+            continue
+        cell = notebook.cells[node["cell_index"]]  # cells tagged remove-cell have no node
         shown = next((part for part in node.children if part.get("nb_element") == "cell_code_output"), None)
         if shown is not None and any(MYST in output.get("data", {}) for output in cell.outputs):
             cell.outputs = portable(cell, shown, app.builder, docname)  # type: ignore[arg-type]

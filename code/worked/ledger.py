@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from functools import cache
 from typing import Any
 
 from worked import derivations, findings
@@ -11,8 +12,9 @@ from worked.records import Store, write_atomically
 from worked.study import StudyError
 
 
+@cache
 def proofs() -> list[Any]:
-    """Every derivation, proved now; the first step that is not proved raises."""
+    """Every derivation, proved once in this process; the first step that is not proved raises."""
     return [derivations.prove(name) for name in derivations.names()]
 
 
