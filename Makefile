@@ -9,7 +9,7 @@ TEX := latexmk texlive-xetex texlive-latex-recommended texlive-latex-extra texli
 BUILD := $(BIN)/jupyter-book build . -W -n --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help setup html pdf test results mutants check check-site clean
+.PHONY: help setup html pdf test results mutants faults check check-site clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,7 +39,10 @@ results: $(STAMP) ## run every missing record of the full profile on the device 
 	@$(BIN)/worked run --profile full
 
 mutants: $(STAMP) ## break every derivation in every way known, and see each mutant rejected (minutes)
-	@cd code && ../$(BIN)/python -m pytest tests -m mutants
+	@cd code && ../$(BIN)/python tests/mutants.py
+
+faults: $(STAMP) ## plant known mistakes in the package, and see the tests find each (minutes)
+	@cd code && ../$(BIN)/python tests/faults.py
 
 check: $(STAMP) ## lint, types, and the direction of imports
 	@echo "checking style, types and imports"

@@ -11,7 +11,6 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 LOG = logging.getLogger(__name__)
@@ -37,10 +36,16 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         unfinished(app).unlink(missing_ok=True)
 
 
-def remove_page(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
-    """Remove the HTML of a page that is gone; that of a changed page is about to be written again."""
-    if app.builder.format == "html":
-        Path(app.outdir, f"{docname}.html").unlink(missing_ok=True)
+def remove_old_pages(app: Sphinx, exception: Exception | None) -> None:
+    """Remove what an earlier build wrote for pages that are no longer in the book."""
+    if exception is not None or app.builder.format != "html":
+        return
+    sources = Path(app.outdir, "_sources")
+    for source in sources.rglob("*.md"):
+        name = source.relative_to(sources).with_suffix("").as_posix()
+        if name not in app.env.all_docs:
+            for file in (source, source.with_suffix(".ipynb"), Path(app.outdir, f"{name}.html")):
+                file.unlink(missing_ok=True)
 
 
 def require_alternative_text(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -64,6 +69,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to Sphinx."""
     app.connect("config-inited", begin)
     app.connect("build-finished", finish, priority=999)
-    app.connect("env-purge-doc", remove_page)
+    app.connect("build-finished", remove_old_pages)
     app.connect("doctree-resolved", require_alternative_text)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,5 @@
 """What a page's result depends on, and the words for a change."""
 
-
 import pytest
 from dependencies import code_cells, modules_of, page_inputs, reason, studies
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
