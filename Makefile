@@ -41,8 +41,8 @@ results: $(STAMP) ## run every missing record of the full profile on the device 
 mutants: $(STAMP) ## break every derivation in every way known, and see each mutant rejected (minutes)
 	@cd code && ../$(BIN)/python tests/mutants.py
 
-faults: $(STAMP) ## plant known mistakes in the package, and see the tests find each (minutes)
-	@cd code && ../$(BIN)/python tests/faults.py
+faults: $(STAMP) ## kill, starve and damage the command line from outside, and see what it keeps and says (minutes)
+	@cd code && ../$(BIN)/python -m pytest tests/faults.py
 
 check: $(STAMP) ## lint, types, and the direction of imports
 	@echo "checking style, types and imports"
