@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+
 from worked.estimate import estimate
 
 
@@ -16,7 +17,7 @@ def test_agrees_with_scipy(n):
 
 def test_a_single_run_has_no_interval():
     assert estimate([0.9]).low == -math.inf
-    assert estimate([0.9]).percent() == "90.00 % ± ?"
+    assert estimate([0.9]).percent == "90.00 % ± ?"
 
 
 @pytest.mark.parametrize("values", [[], [1.0, math.nan], [math.inf]])

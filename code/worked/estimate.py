@@ -15,10 +15,16 @@ class Estimate:
     n: int
     method: str = "t"
 
-    def percent(self, digits: int = 2) -> str:
+    @property
+    def percent(self) -> str:
         """A share as ``91.20 % ± 0.15``: mean and half-width in percent."""
-        half = f"{100 * (self.high - self.mean):.{digits}f}" if self.n > 1 else "?"
-        return f"{100 * self.mean:.{digits}f} % ± {half}"
+        half = f"{100 * (self.high - self.mean):.2f}" if self.n > 1 else "?"
+        return f"{percent(self.mean)} ± {half}"
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """A share as ``91.20 %``."""
+    return f"{100 * share:.{digits}f} %"
 
 
 def estimate(values: Sequence[float]) -> Estimate:

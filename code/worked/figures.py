@@ -116,14 +116,14 @@ class Table:
         return "\n".join(lines) + "\n:::\n" + (f"\n{{.provenance}}\n{foot}\n" if foot else "")
 
 
-def panels(titles: Sequence[str], *, columns: int = 2, height: float = 2.7) -> "tuple[Figure, list[Axes]]":
-    """One small chart for each title, axes shared, at most 6.4 inches wide so that phones can show it."""
+def panels(titles: Sequence[str], *, columns: int = 2, height: float = 2.5) -> "tuple[Figure, list[Axes]]":
+    """One small chart for each title, axes shared, narrow enough for phones."""
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
         rows = -(-len(titles) // columns)
-        drawing = Figure(figsize=(6.4, height * rows), layout="constrained")
+        drawing = Figure(figsize=(5.6, height * rows), layout="constrained")
         axes = list(drawing.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
         for axis, title in zip(axes, titles, strict=False):
             axis.set_title(title)
@@ -172,8 +172,10 @@ def curves(
         told.append(f"{title}: {'; '.join(ends)}")
         if x:
             axis.set_xscale("log")
+            axis.set_xticks(x, labels=[f"{place:g}" for place in x])
+            axis.minorticks_off()
         if len(series) > 1 and (n == 0 or len(panes[title]) != len(next(iter(panes.values())))):
-            axis.legend(loc="lower right" if not x else "lower left", fontsize=9)
+            axis.legend(fontsize=9)
         if n % 2 == 0:
             axis.set_ylabel(ylabel)
         if n >= len(panes) - 2:

@@ -1,18 +1,19 @@
-"""The networks of the report. A module's constructor states its architecture; nothing here trains or reads data."""
+"""The networks of the report: a constructor states an architecture; nothing here trains or reads data."""
 
 from torch import Tensor, nn
 
 
 class LeNet5(nn.Module):
-    """LeNet-5 (LeCun et al. 1998, section II.B) for 28 x 28 images, with 61,706 weights when nothing is added.
+    """LeNet-5 (LeCun et al. 1998, section II.B) for images of 28 x 28 pixels.
 
-    Kept from the paper: the layers C1, S2, C3, S4, C5, F6 and output, their kernels and their widths.
-    Changed: C1 pads by 2, which replaces the paper's 32 x 32 input; C3 sees all six maps; S2 and S4 take the
-    maximum instead of a trained average; ReLU replaces the scaled tanh; the output is linear and is trained
-    with cross-entropy instead of radial basis functions.
+    Kept from the paper: the layers C1, S2, C3, S4, C5, F6 and output, their
+    kernels and their widths. Changed: C1 pads by 2, in place of the paper's
+    input of 32 x 32; C3 sees all six maps; S2 and S4 take the maximum instead
+    of a trained average; ReLU replaces the scaled tanh; the output is linear
+    and trained with cross-entropy, not with radial basis functions.
 
     Args:
-        dropout: probability of dropping each of the 84 units of the hidden layer F6.
+        dropout: probability of dropping a unit of the hidden layer F6.
         batch_norm: normalise every hidden layer before its ReLU.
         classes: number of outputs.
     """
@@ -20,25 +21,27 @@ class LeNet5(nn.Module):
     def __init__(self, *, dropout: float = 0.0, batch_norm: bool = False, classes: int = 10):
         super().__init__()
 
-        def norm_2d(maps: int) -> nn.Module:
-            return nn.BatchNorm2d(maps) if batch_norm else nn.Identity()
+        def maps(n: int) -> nn.Module:
+            return nn.BatchNorm2d(n) if batch_norm else nn.Identity()
 
-        def norm_1d(units: int) -> nn.Module:
-            return nn.BatchNorm1d(units) if batch_norm else nn.Identity()
+        def units(n: int) -> nn.Module:
+            return nn.BatchNorm1d(n) if batch_norm else nn.Identity()
 
-        self.features = nn.Sequential(
-            nn.Conv2d(1, 6, kernel_size=5, padding=2), norm_2d(6), nn.ReLU(),  # C1:   6 x 28 x 28
-            nn.MaxPool2d(2),                                                   # S2:   6 x 14 x 14
-            nn.Conv2d(6, 16, kernel_size=5), norm_2d(16), nn.ReLU(),           # C3:  16 x 10 x 10
-            nn.MaxPool2d(2),                                                   # S4:  16 x  5 x  5
-            nn.Conv2d(16, 120, kernel_size=5), norm_2d(120), nn.ReLU(),        # C5: 120 x  1 x  1
-        )  # fmt: skip
+        # fmt: off
+        self.features = nn.Sequential(                          # maps, size
+            nn.Conv2d(1, 6, 5, padding=2), maps(6), nn.ReLU(),  # C1:   6, 28 x 28
+            nn.MaxPool2d(2),                                    # S2:   6, 14 x 14
+            nn.Conv2d(6, 16, 5), maps(16), nn.ReLU(),           # C3:  16, 10 x 10
+            nn.MaxPool2d(2),                                    # S4:  16,  5 x 5
+            nn.Conv2d(16, 120, 5), maps(120), nn.ReLU(),        # C5: 120,  1 x 1
+        )
         self.classifier = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(120, 84), norm_1d(84), nn.ReLU(),  # F6: 84, the hidden layer
+            nn.Linear(120, 84), units(84), nn.ReLU(),           # F6: the hidden layer
             nn.Dropout(dropout),
-            nn.Linear(84, classes),                      # output: one logit for each class
-        )  # fmt: skip
+            nn.Linear(84, classes),                             # one logit a class
+        )
+        # fmt: on
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``[N, classes]`` of normalised images ``[N, 1, 28, 28]``."""

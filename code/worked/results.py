@@ -19,7 +19,7 @@ def claim(verdict: Verdict) -> Text:
     kind = verdict.state.replace(" ", "-")
     return Text(
         f"(claim-{verdict.claim.id})=\n{{.claim .{kind}}}\n{verdict.sentence} "
-        f"[{verdict.state}]{{.verdict .{kind}}} ({verdict.numbers})\n"
+        f"[{verdict.state}]{{.claim .{kind}}} ({verdict.numbers})\n"
     )
 
 
@@ -56,8 +56,8 @@ class Results:
         """The study's own view of its records."""
         return self.findings.summarise(self.records)
 
-    def notice(self) -> Text:
-        """A box that says what is not the full protocol or the official data; nothing where all is."""
+    def notice(self) -> Text | None:
+        """A box that says what is not the full protocol, official data or today's code; None where all is."""
         said = []
         if self.profile != "full":
             said.append(f"This is the profile *{self.profile}*, a reduced form of the exercise's protocol.")
@@ -69,7 +69,7 @@ class Results:
                 f"{len(unreplayed)} of {len(self.records)} records were measured with other code than today's and "
                 "have not been replayed with it."
             )
-        return Text(":::{warning}\n" + " ".join(said) + "\n:::\n" if said else "")
+        return Text(":::{warning}\n" + " ".join(said) + "\n:::\n") if said else None
 
     @cached_property
     def unreplayed(self) -> list[str]:

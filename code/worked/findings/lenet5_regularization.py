@@ -7,7 +7,7 @@ from typing import Any
 
 from worked import figures
 from worked.claims import Claim
-from worked.estimate import estimate
+from worked.estimate import estimate, percent
 from worked.figures import Chart, Table
 from worked.findings import Findings
 from worked.records import Record
@@ -67,10 +67,11 @@ def _narrower(name: str) -> Callable[[Summary], list[float]]:
 def _claims() -> tuple[Claim, ...]:
     yes = SETTINGS[1:]
     return (
-        Claim("lenet5-pass", f"every setting passes the exercise's bar of {PASS:.0%} on the test set", _worst,
+        Claim("lenet5-pass", f"every setting passes the exercise's bar of {percent(PASS, 0)} on the test set", _worst,
               "distance of the worst setting from the bar"),
-        Claim("lenet5-aim", f"the setting that validation prefers passes {AIM:.0%} on the test set",
-              lambda s: [value - AIM for value in s.values(s.best, "test_accuracy")], f"distance from {AIM:.0%}"),
+        Claim("lenet5-aim", f"the setting that validation prefers passes {percent(AIM, 0)} on the test set",
+              lambda s: [value - AIM for value in s.values(s.best, "test_accuracy")],
+              f"distance from {percent(AIM, 0)}"),
         *(Claim(f"lenet5-{name}-test", f"{NAMES[name]} raises the test accuracy over no regularisation",
                 _above(name, "none")) for name in yes),
         *(Claim(f"lenet5-{name}-gap", f"{NAMES[name]} narrows the gap between train and test accuracy",
@@ -78,7 +79,7 @@ def _claims() -> tuple[Claim, ...]:
         *(Claim(f"lenet5-{one}-over-{other}", f"{NAMES[one]} ends above {NAMES[other]} on the test set",
                 _above(one, other)) for one, other in combinations(reversed(yes), 2)),
         Claim("lenet5-batch-norm-sooner",
-              f"batch norm reaches {PASS:.0%} validation accuracy in fewer epochs than no regularisation",
+              f"batch norm reaches {percent(PASS, 0)} validation accuracy in fewer epochs than no regularisation",
               lambda s: _minus(s.epochs_to_pass("none"), s.epochs_to_pass("batch-norm")),
               "epochs saved", "epochs", 1.0),
     )  # fmt: skip
@@ -90,7 +91,7 @@ FINDINGS = Findings(STUDY, Summary, _claims(), lambda record: NAMES[record.spec.
 def brief(summary: Summary) -> str:
     """The answer in a few sentences that are right however the runs fell."""
     best = summary.best
-    test = {name: estimate(summary.values(name, "test_accuracy")).percent() for name in SETTINGS}
+    test = {name: estimate(summary.values(name, "test_accuracy")).percent for name in SETTINGS}
     others = ", ".join(f"{NAMES[name]} {test[name]}" for name in SETTINGS if name != best)
     verdicts = [claim.judge(summary) for claim in FINDINGS.claims if claim.id.endswith("-test")]
     words = "; ".join(f"{verdict.claim.statement}: **{verdict.state}**" for verdict in verdicts)
@@ -115,9 +116,9 @@ def protocol(profile: str) -> str:
         f"measured. The optimiser is SGD with Nesterov momentum {recipe.momentum:g}, batches of {recipe.batch_size}, "
         f"cross-entropy, {recipe.epochs} epochs and a one-cycle learning rate {{cite:p}}`smith2018`, which rises first "
         "and then falls to nearly zero. Pixels are shifted and scaled to mean 0 and variance 1 over the training "
-        "images. After each epoch, loss and accuracy are taken on all three splits. There is no early stop: every run does all its "
-        "epochs, and the epoch that counts is the one with the highest validation accuracy, the earliest where several "
-        f"are equal. Each setting is trained {len(seeds)} times; the seed sets the initial weights, the order of the "
+        "images. After each epoch, loss and accuracy are taken on all three splits. There is no early stop: every run "
+        "does all its epochs, and the epoch that counts is the one with the highest validation accuracy, the earliest "
+        f"where several are equal. Each setting is trained {len(seeds)} times; the seed sets the initial weights, the order of the "
         "images and the draws of dropout."
     )
 
@@ -159,7 +160,7 @@ def choice(summary: Summary) -> Table:
     for name, record in summary.searches.items():
         best = best_trial(record.trials)
         strengths = (f"{best['config'][key]:g}" if best["config"][key] else "–" for key in ("dropout", "weight_decay"))
-        accuracy = f"{best['validation_accuracy']:.2%}"
+        accuracy = percent(best["validation_accuracy"])
         body.append([NAMES[name], str(len(record.trials)), f"{best['config']['rate']:g}", *strengths, accuracy])
     caption = "The trial with the best validation accuracy in each setting's search."
     header = ("Setting", "Trials", "Peak rate", "Dropout", "Weight decay", "Validation")
@@ -174,7 +175,7 @@ def accuracies(summary: Summary) -> Table:
     body = []
     for name in SETTINGS:
         epochs = summary.values(name, "selected_epoch")
-        cells = (estimate(summary.values(name, metric)).percent() for metric in metrics)
+        cells = (estimate(summary.values(name, metric)).percent for metric in metrics)
         body.append([NAMES[name], *cells, f"{min(epochs)} to {max(epochs)}"])
     rows = [{"setting": name, "seed": run.spec.seed, **{m: run.metrics[m] for m in ("selected_epoch", *metrics)}}
             for name in SETTINGS for run in summary.runs[name]]  # fmt: skip

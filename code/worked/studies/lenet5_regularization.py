@@ -51,11 +51,8 @@ PROFILES = {
 
 def spec(profile: Profile, seed: int, **config: Any) -> Spec:
     """One run's spec."""
-    data = {
-        "name": "fashion_mnist",
-        "source": profile.source,
-        "subset": f"{profile.settings['validation']} of train set aside for validation, seed {SPLIT_SEED}",
-    }
+    subset = f"{profile.settings['validation']} of train set aside for validation, seed {SPLIT_SEED}"
+    data = {"name": "fashion_mnist", "source": profile.source, "subset": subset}
     return Spec(SLUG, STUDY.protocol, profile.name, {**config, "batch_size": BATCH_SIZE}, seed, data)
 
 
@@ -116,28 +113,29 @@ def load(run: Spec, device: str) -> "Loaded":
 
 
 def measure(run: Spec, context: Context) -> Measurement:
-    """One training run, or one setting's search."""
-    from worked import train
+    """One training run, or the search of one setting."""
+    from worked.train import Outcome, Recipe, seeded, train
 
     config = run.config
     splits, fingerprints, source = load(run, context.device)
 
-    def trained(chosen: Mapping[str, float], evaluate: tuple[str, ...]) -> train.Outcome:
-        recipe = train.Recipe(
-            config["epochs"], chosen["rate"], config["batch_size"], weight_decay=chosen["weight_decay"]
-        )
-        model = train.seeded(partial(network, {**config, **chosen}), seed=run.seed)
-        return train.train(
-            model, splits, recipe, seed=run.seed, evaluate=evaluate, tick=context.tick, steps=context.steps
-        )
+    def trained(chosen: Mapping[str, Any], evaluate: tuple[str, ...]) -> Outcome:
+        model = seeded(partial(network, {**config, **chosen}), seed=run.seed)
+        size, decay = config["batch_size"], chosen["weight_decay"]
+        recipe = Recipe(config["epochs"], chosen["rate"], size, weight_decay=decay)
+        # fmt: off
+        return train(model, splits, recipe, seed=run.seed, evaluate=evaluate,
+                     tick=context.tick, steps=context.steps)
+        # fmt: on
 
     if "search" in config:
-        # A trial is measured on the validation split alone: the test images are not looked at.
+        # A trial is measured on the validation split alone.
         trial = partial(trained, evaluate=("validation",))
         return search_measurement(grid(run), trial, context, fingerprints, source)
-    keep_weights = context.keep_weights or run.seed == 0  # one network a setting is kept, for `worked test`
     outcome = trained(config, ("train", "validation", "test"))
-    return run_measurement(outcome, context, fingerprints, source, keep_weights=keep_weights)
+    # One network a setting is kept, for `worked test`.
+    keep = context.keep_weights or run.seed == 0
+    return run_measurement(outcome, context, fingerprints, source, keep_weights=keep)
 
 
 STUDY = Study(
