@@ -116,10 +116,10 @@ def protocol(profile: str) -> str:
         f"measured. The optimiser is SGD with Nesterov momentum {recipe.momentum:g}, batches of {recipe.batch_size}, "
         f"cross-entropy, {recipe.epochs} epochs and a one-cycle learning rate {{cite:p}}`smith2018`, which rises first "
         "and then falls to nearly zero. Pixels are shifted and scaled to mean 0 and variance 1 over the training "
-        "images. After each epoch, loss and accuracy are taken on all three splits. There is no early stop: every run "
-        "does all its epochs, and the epoch that counts is the one with the highest validation accuracy, the earliest "
-        f"where several are equal. Each setting is trained {len(seeds)} times; the seed sets the initial weights, the order of the "
-        "images and the draws of dropout."
+        "images. After each epoch, loss and accuracy are taken on all three splits. There is no early stop: every "
+        "run does all its epochs, and the epoch that counts is the one with the highest validation accuracy, the "
+        f"earliest where several are equal. Each setting is trained {len(seeds)} times; the seed sets the initial "
+        "weights, the order of the images and the draws of dropout."
     )
 
 
