@@ -40,9 +40,11 @@ def logistic_loss(y: ArrayLike, y_hat: ArrayLike) -> float:
         y_hat: predictions in [0, 1], `[B]`.
 
     Raises:
-        ValueError: if the arrays are not vectors of the same length.
+        ValueError: if the arrays are not vectors of the same length, or a prediction is not in [0, 1].
     """
     y, y_hat = _vectors(y=y, y_hat=y_hat)
+    if not ((y_hat >= 0) & (y_hat <= 1)).all():
+        raise ValueError(f"predictions must lie in [0, 1]; they range from {y_hat.min()} to {y_hat.max()}")
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(np.mean(-y * np.log(y_hat) - (1 - y) * np.log(1 - y_hat)))
 

@@ -27,6 +27,8 @@ x_1 = IndexedBase("x^{(1)}", shape=(K,), real=True)
 w_1 = IndexedBase("w^{(1)}", shape=(K, D), real=True)
 w_2 = IndexedBase("w^{(2)}", shape=(K,), real=True)
 
+ANSWERS = (Partial(loss, w_2[i]), Partial(loss, w_1[i, j]))  # what the exercise asks for
+
 
 def derive() -> tuple[Derivation, ...]:
     """Return the four derivations of the page, in order."""
@@ -43,7 +45,7 @@ def lemma() -> Derivation:
         "The logistic function",
         {},
         (
-            define(logistic(z), 1 / (1 + e), "The activation of both layers."),
+            define(logistic(z), logistic.definition(z), "The activation of both layers."),
             claim(Partial(logistic(z), z), e / (1 + e) ** 2, "Quotient rule.", Differentiation()),
             then(product(logistic(z), 1 - logistic(z)), "The derivative needs nothing but the function's own value."),
             claim(1 - logistic(z), product(e, logistic(z)), "The complement, without a difference of near numbers."),

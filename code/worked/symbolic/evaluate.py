@@ -28,6 +28,7 @@ from sympy import (
     exp,
     log,
     oo,
+    zoo,
 )
 
 from worked.symbolic.definitions import Definition, Name, name_of, parameters_of
@@ -56,6 +57,8 @@ class Evaluator:
         """Return the value of `e`; IndexError or KeyError where it has none."""
         if e.is_Integer:
             return int(e)
+        if e is zoo:
+            raise ValueError("complex infinity has no value")
         if e.is_Number or e is E:
             return float(e)
         if isinstance(e, Symbol | Indexed):

@@ -23,9 +23,14 @@ def latex(e: Expr) -> str:
 
 
 class _Printer(LatexPrinter):
-    def _print_Indexed(self, e: Indexed, exp: str | None = None) -> str:
-        entry = f"{self._print(e.base.label)}_{{{','.join(map(self._print, e.indices))}}}"
-        return entry if exp is None else f"\\left({entry}\\right)^{{{exp}}}"
+    def _print_Indexed(self, e: Indexed) -> str:
+        return f"{self._print(e.base.label)}_{{{','.join(map(self._print, e.indices))}}}"
+
+    def _print_Pow(self, e: Pow) -> str:
+        if isinstance(e.base, Indexed | Symbol) and e.exp.is_Integer and e.exp > 0:
+            base = self._print(e.base)  # a superscript in the name must not meet the exponent
+            return rf"\left({base}\right)^{{{e.exp}}}" if "^" in base else rf"{base}^{{{e.exp}}}"
+        return super()._print_Pow(e)
 
     def _print_Add(self, e: Add, order: Any = None) -> str:
         terms = sorted(e.args, key=lambda t: (_negative(t), not t.is_number, default_sort_key(t)))

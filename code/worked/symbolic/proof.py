@@ -8,7 +8,7 @@ from typing import Any
 from sympy import Expr
 
 from worked.symbolic.anchor import Anchor
-from worked.symbolic.derivation import Checked, Derivation, Rejected, prove, scope
+from worked.symbolic.derivation import Checked, Derivation, Rejected, Step, prove, scope
 from worked.symbolic.gates import TOLERANCE
 from worked.symbolic.latex import latex
 from worked.symbolic.methods import Premise, Substitution
@@ -55,31 +55,50 @@ class Proof:
         }
 
     def _repr_markdown_(self) -> str:
-        return "\n".join(self._lines())
+        parts = [f"**{d.title}**\n\n{self.part(d.slug).myst}" for d in self.derivations]
+        return "\n".join([*parts, self.gates.myst])
 
-    def _lines(self) -> Iterator[str]:
+    def part(self, slug: str) -> "Shown":
+        """Return the steps of one derivation, for a page."""
         labels: dict[Expr, str] = {}  # where each left side was stated last
-        for derivation in self.derivations:
-            yield f"**{derivation.title}**{_indices(derivation)}\n"
-            for n, step in enumerate(derivation.steps):
+        for d in self.derivations:
+            lines = [_ranges(d)]
+            for n, step in enumerate(d.steps):
                 used = step.by.used if isinstance(step.by, Substitution) else ()
                 how = step.by.name + (" of " if used else "") + ", ".join(f"{{eq}}`{labels[left]}`" for left in used)
-                labels[derivation.head(n)] = label = f"{derivation.slug}-{n + 1}"
-                yield f"{step.why} *{how[0].upper()}{how[1:]}: {scope(derivation, n)}.*\n"
-                yield f"```{{math}}\n:label: {label}\n{derivation.equation(n)}\n```\n"
-        yield from self._table()
+                labels[d.head(n)] = label = f"{d.slug}-{n + 1}"
+                lines.append(f"{step.why} *{how[0].upper()}{how[1:]}: {scope(d, n)}.*\n")
+                lines.append(f"```{{math}}\n:label: {label}\n{d.equation(n)}\n```\n")
+            if d.slug == slug:
+                return Shown("\n".join(lines))
+        raise ValueError(
+            f"there is no derivation {slug!r} here; there are: {', '.join(d.slug for d in self.derivations)}"
+        )
+
+    def result(self, left: Expr) -> str:
+        """Return the last equation proved for a left side, as LaTeX."""
+        for d in self.derivations:
+            for n in reversed(range(len(d.steps))):
+                if d.head(n) == left:
+                    return d.equation(n)
+        raise ValueError(f"nothing was proved about {left}")
+
+    @property
+    def gates(self) -> "Shown":
+        """The table of the three gates, for a page."""
+        return Shown("\n".join(self._table()))
 
     def _table(self) -> Iterator[str]:
         steps = sum(len(d.steps) for d in self.derivations)
-        methods = {step.by.name for d in self.derivations for step in d.steps if not isinstance(step.by, Premise)}
-        yield "| gate | what was compared | largest error | allowed |\n|---|---|---|---|"
+        methods = sorted({step.by.name for d in self.derivations for step in d.steps if not _assumed(step)})
+        yield "| gate | compared | largest error | allowed |\n|---|---|---|---|"
         yield (
-            f"| proof | {steps - self.assumed} steps proved symbolically ({', '.join(sorted(methods))}); "
-            f"{self.assumed} definitions taken from the exercise | exact | exact |"
+            f"| proof | {steps - self.assumed} steps, proved symbolically ({', '.join(methods)}); "
+            f"{self.assumed} definitions, taken from the exercise | exact | exact |"
         )
         words = {
-            "values": "both sides of every step without a derivative, evaluated at random sizes and values",
-            "finite_difference": "both sides of every step with a derivative, by central differences",
+            "values": "both sides of each step without a derivative, at random sizes and values",
+            "finite_difference": "both sides of each step with a derivative, by central differences",
             "autograd": "the same by automatic differentiation",
         }
         for gate in GATES:
@@ -91,10 +110,24 @@ class Proof:
         yield ""
 
 
-def _indices(derivation: Derivation) -> str:
+@dataclass(frozen=True)
+class Shown:
+    """A piece of MyST that renders itself."""
+
+    myst: str
+
+    def _repr_markdown_(self) -> str:
+        return self.myst
+
+
+def _assumed(step: Step) -> bool:
+    return isinstance(step.by, Premise)
+
+
+def _ranges(derivation: Derivation) -> str:
     """Name the ranges of the free indices, once for all steps."""
     ranges = [rf"${latex(i)} = {latex(a)}, \dots, {latex(b)}$" for i, (a, b) in derivation.ranges.items()]
-    return f" ({', '.join(ranges)})" if ranges else ""
+    return f"Indices: {', '.join(ranges)}.\n" if ranges else ""
 
 
 def _scientific(x: float) -> str:

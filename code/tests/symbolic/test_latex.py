@@ -1,0 +1,45 @@
+"""How expressions are printed."""
+
+import pytest
+from sympy import Abs, IndexedBase, Limit, Max, Subs, Sum, Symbol, exp, log, symbols
+
+from worked.symbolic.functions import Partial, logistic
+from worked.symbolic.latex import latex, product
+
+B = Symbol("B", integer=True, positive=True)
+i, j, n = symbols("i j n", integer=True)
+x, mu, y = symbols(r"x \mu y", real=True)
+v, w = IndexedBase("v", real=True), IndexedBase("w^{(1)}", real=True)
+
+PRINTED = {
+    "positive terms first": (x - mu, r"x - \mu"),
+    "numbers first": (1 - x, "1 - x"),
+    "indices with commas": (w[i, j], r"w^{(1)}_{i,j}"),
+    "power of an entry": (w[i, j] ** 2, r"\left(w^{(1)}_{i,j}\right)^{2}"),
+    "mean": (product(1 / B, Sum(v[n], (n, 1, B))), r"\frac{1}{B} \sum_{n=1}^{B} v_{n}"),
+    "summand in brackets": (Sum(v[n] - y, (n, 1, B)), r"\sum_{n=1}^{B} \left(v_{n} - y\right)"),
+    "sum before a factor": (product(Sum(v[n], (n, 1, B)), y), r"\left(\sum_{n=1}^{B} v_{n}\right) \, y"),
+    "factors as written": (product(y, x - mu, x), r"y \, \left(x - \mu\right) \, x"),
+    "fraction": (x / (1 - y), r"\frac{x}{1 - y}"),
+    "fraction among factors": (product(x / y, y), r"\frac{x}{y} \, y"),
+    "rational": (x / 2, r"\frac{x}{2}"),
+    "negated sum of terms": (product(-1, x + y), r"-\left(x + y\right)"),
+    "logistic": (logistic(x), r"\sigma\!\left(x\right)"),
+    "square of logistic": (logistic(x) ** 2, r"\sigma\!\left(x\right)^{2}"),
+    "logarithm": (log(x), r"\log x"),
+    "logarithm of terms": (log(1 + exp(-Abs(x))), r"\log\!\left(1 + e^{-\left|{x}\right|}\right)"),
+    "square of logarithm": (log(x) ** 2, r"\left(\log x\right)^{2}"),
+    "derivative": (Partial(y, v[i]), r"\frac{\partial y}{\partial v_{i}}"),
+    "derivative of a function of one variable": (
+        Partial(logistic(x), x),
+        r"\frac{\mathrm{d} \sigma\!\left(x\right)}{\mathrm{d} x}",
+    ),
+    "restriction": (Subs(x, y, 0), r"\left. x \right|_{y=0}"),
+    "limit": (Limit(x, x, 0, "+"), r"\lim_{x \to 0^+} x"),
+    "maximum": (Max(x, 0), r"\max\left(x, 0\right)"),
+}
+
+
+@pytest.mark.parametrize(("e", "expected"), PRINTED.values(), ids=PRINTED.keys())
+def test_printed(e, expected):
+    assert latex(e) == expected

@@ -1,0 +1,112 @@
+"""The mutation test tested: every operator changes something, and a check that is too weak is noticed."""
+
+from dataclasses import dataclass
+from importlib import util
+from pathlib import Path
+
+import pytest
+from sympy import IndexedBase, Integer, Limit, Max, Subs, Sum, Symbol, exp, symbols
+
+from worked.symbolic import mutate
+from worked.symbolic.derivation import Derivation, claim, define
+from worked.symbolic.functions import Partial
+from worked.symbolic.methods import Algebra
+
+m = Symbol("m", integer=True, positive=True)
+i, k = symbols("i k", integer=True)
+a, b = symbols("a b", positive=True)
+c = Symbol("c", real=True)
+x, W = IndexedBase("x", shape=(m,), real=True), IndexedBase("W", shape=(m, m), real=True)
+SQUARES = claim((a - b) ** 2, a**2 - 2 * a * b + b**2, "")
+
+spec = util.spec_from_file_location("mutants", Path(__file__).parents[1] / "mutants.py")
+script = util.module_from_spec(spec)
+spec.loader.exec_module(script)
+
+OPERATORS = {
+    "sign of one term": (a + b, a - b),
+    "term dropped": (a + b, b),
+    "factor dropped": (a * b, b),
+    "exponent": (a**2, a**3),
+    "exponent sign": (a**2, a**-2),
+    "argument sign": (exp(a), exp(-a)),
+    "function dropped": (exp(a), a),
+    "constant": (b * (a + 2), b * (a + 3)),
+    "constant sign": (Max(c, 2), Max(c, -2)),
+    "transposed index": (W[i, k], W[k, i]),
+    "wrong index": (x[i], x[k]),
+    "index off by one": (x[i], x[i + 1]),
+    "sum from lo+1": (Sum(x[i], (i, 1, m)), Sum(x[i], (i, 2, m))),
+    "sum to hi-1": (Sum(x[i], (i, 1, m)), Sum(x[i], (i, 1, m - 1))),
+    "sum dropped": (Sum(x[i], (i, 1, m)), x[1]),
+    "extra factor 2": (a + b, 2 * a + b),
+    "whole sign": (a, -a),
+    "doubled": (a, 2 * a),
+    "plus one": (a, a + 1),
+    "other quantity": (Partial(a, x[i]), Partial(b, x[i])),
+    "other variable": (Partial(a, x[i]), Partial(a, b)),
+    "limit point": (Limit(a, a, 0), Limit(a, a, 1)),
+}
+
+
+@pytest.mark.parametrize(("operator", "before", "after"), [(o, *pair) for o, pair in OPERATORS.items()])
+def test_every_operator(operator, before, after):
+    assert (operator, after) in mutate.mutants(before, (i, k), (a, b))
+
+
+def test_a_restriction_is_moved():
+    assert ("constant", Subs(a * b, a, 1)) in mutate.mutants(Subs(a * b, a, 0))
+
+
+def test_a_sound_check_rejects_all():
+    report = mutate.run(mutate.candidates([Derivation("squares", "", {}, (SQUARES,))]))
+    assert report.total("wrong", "rejected") == report.total("wrong") > 30
+    assert script.judge(report, at_least=30) == []
+    assert script.judge(report, at_least=10**4)
+
+
+@dataclass(frozen=True)
+class Careless(Algebra):
+    """Sees a wrong number, but not what depends on a symbol."""
+
+    def proves(self, difference, context):
+        return bool(difference.free_symbols) or super().proves(difference, context)
+
+
+def test_a_weak_check_is_noticed():
+    weak = Derivation("squares", "", {}, (claim(SQUARES.left, SQUARES.right, "", Careless()),))
+    report = mutate.run(mutate.candidates([weak]))
+    assert report.survivors
+    assert "SURVIVED" in report.table()
+    assert any("accepted" in problem for problem in script.judge(report, at_least=1))
+
+
+def test_the_script_fails_when_a_mutant_survives(monkeypatch, capsys):
+    class Topic:
+        @staticmethod
+        def derive():
+            return (Derivation("squares", "", {}, (claim(SQUARES.left, SQUARES.right, "", Careless()),)),)
+
+    monkeypatch.setattr(script.derivations, "names", lambda: ["squares"])
+    monkeypatch.setattr(script.derivations, "load", lambda name: Topic)
+    assert script.main() == 1
+    assert "wrong mutants were accepted" in capsys.readouterr().err
+
+
+def test_a_definition_that_nothing_checks_is_noticed():
+    unused = Derivation("unused", "", {}, (define(Symbol("c", real=True), a + b, ""), SQUARES))
+    report = mutate.run(c for c in mutate.candidates([unused]) if c.step == 0)
+    assert report.survivors
+
+
+def test_equal_mutants_are_not_called_wrong():
+    d = Derivation("one", "", {}, (claim(a * Integer(1), a, ""),))
+    same = mutate.Candidate(d, 0, "right", "none", (a**2) / a)
+    assert not same.is_wrong()
+    assert not same.is_rejected()
+
+
+def test_samples_are_reproducible():
+    d = Derivation("squares", "", {}, (SQUARES,))
+    assert mutate.sample([d], 5, seed=1) == mutate.sample([d], 5, seed=1)
+    assert mutate.sample([d], 5, seed=1) != mutate.sample([d], 5, seed=2)

@@ -1,0 +1,254 @@
+"""Mutation testing: change one place in one displayed step; the symbolic check alone must refuse it.
+
+Whether a mutant is wrong is decided by the evaluator, which shares no code with the check. A wrong mutant that
+is accepted has *survived*, and shows that the check is too weak.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from sympy import Add, Expr, Function, Indexed, Limit, Mul, Number, Pow, Subs, Sum, Symbol, preorder_traversal
+
+from worked.symbolic.derivation import Derivation
+from worked.symbolic.evaluate import Evaluator, random_point
+from worked.symbolic.functions import Partial
+from worked.symbolic.gates import SHIFT
+from worked.symbolic.methods import Premise
+from worked.symbolic.sums import fresh
+
+Path = tuple[int, ...]
+Mutant = tuple[str, Expr]
+
+SIGNS = ("argument sign", "constant sign", "exponent sign", "sign of one term", "whole sign")
+POINTS = range(6)
+SAME = 1e-6  # two values that differ by less, relatively, count as equal: above the error of central differences
+
+
+def sites(e: Expr, path: Path = ()) -> Iterator[tuple[Path, Expr]]:
+    """Yield every place of an expression where something can be changed."""
+    yield path, e
+    if isinstance(e, Indexed | Partial):
+        return
+    inner = e.args[:1] if isinstance(e, Sum | Limit | Subs) else e.args
+    for position, part in enumerate(inner):
+        yield from sites(part, (*path, position))
+
+
+def put(e: Expr, path: Path, new: Expr) -> Expr:
+    """Return `e` with `new` at the place `path`."""
+    if not path:
+        return new
+    args = list(e.args)
+    args[path[0]] = put(args[path[0]], path[1:], new)
+    return e.func(*args)
+
+
+def mutants(e: Expr, indices: Iterable[Symbol] = (), names: Iterable[Expr] = ()) -> Iterator[Mutant]:
+    """Yield operator and result of every change of one place.
+
+    `indices` may stand in for one another; `names` are the quantities and variables that a derivative may be about.
+    """
+    indices, names = tuple(indices), tuple(names)
+    seen = {e}
+    for path, part in sites(e):
+        changes = [*_changes(part, indices, names), *(_of_the_whole(part) if not path else _of_a_part(part))]
+        for operator, new in changes:
+            mutant = put(e, path, new)
+            if mutant not in seen:
+                seen.add(mutant)
+                yield operator, mutant
+
+
+def _changes(e: Expr, indices: tuple[Symbol, ...], names: tuple[Expr, ...]) -> Iterator[Mutant]:
+    if isinstance(e, Add | Mul):
+        for n, part in enumerate(e.args):
+            rest = (*e.args[:n], *e.args[n + 1 :])
+            if isinstance(e, Add):
+                yield "sign of one term", Add(-part, *rest)
+            yield "term dropped" if isinstance(e, Add) else "factor dropped", e.func(*rest)
+    if isinstance(e, Pow):
+        yield "exponent", e.base ** (e.exp + 1)
+        yield "exponent sign", e.base ** (-e.exp)
+    if isinstance(e, Function):
+        yield "argument sign", e.func(*(-a for a in e.args))
+        yield "function dropped", e.args[0]
+    if isinstance(e, Indexed):
+        yield from _index_changes(e, indices)
+    if isinstance(e, Sum):
+        yield from _sum_changes(e)
+    if isinstance(e, Partial):
+        yield from (("other quantity", Partial(name, e.by)) for name in names)
+        yield from (("other variable", Partial(e.of, name)) for name in names)
+        for part, operator, build in (
+            (e.of, "wrong index", lambda m: Partial(m, e.by)),
+            (e.by, "wrong index", lambda m: Partial(e.of, m)),
+        ):
+            if isinstance(part, Indexed):
+                yield from ((operator, build(m)) for _, m in _index_changes(part, indices))
+    if isinstance(e, Limit):
+        of, variable, to, side = e.args
+        yield "limit point", Limit(of, variable, to + 1 if to.is_finite else -to, str(side))
+    if isinstance(e, Subs):
+        yield "constant", Subs(e.expr, e.variables, [to + 1 for to in e.point])
+
+
+def _index_changes(e: Indexed, indices: tuple[Symbol, ...]) -> Iterator[Mutant]:
+    if len(e.indices) == 2:
+        yield "transposed index", e.base[e.indices[::-1]]
+    for n, index in enumerate(e.indices):
+        for other in indices:
+            if other != index:
+                yield "wrong index", e.base[(*e.indices[:n], other, *e.indices[n + 1 :])]
+        yield "index off by one", e.base[(*e.indices[:n], index + 1, *e.indices[n + 1 :])]
+
+
+def _sum_changes(e: Sum) -> Iterator[Mutant]:
+    for n, (v, lower, upper) in enumerate(e.limits):
+        before, after = e.limits[:n], e.limits[n + 1 :]
+        yield "sum from lo+1", Sum(e.function, *before, (v, lower + 1, upper), *after)
+        yield "sum to hi-1", Sum(e.function, *before, (v, lower, upper - 1), *after)
+    v, lower, _ = e.limits[0]
+    if len(e.limits) == 1:
+        yield "sum dropped", fresh(e.function).xreplace({v: lower})
+
+
+def _of_the_whole(e: Expr) -> Iterator[Mutant]:
+    yield from (("whole sign", -e), ("doubled", 2 * e), ("plus one", e + 1))
+
+
+def _of_a_part(e: Expr) -> Iterator[Mutant]:
+    if isinstance(e, Number):
+        yield from (("constant", e + 1), ("constant sign", -e))
+    if isinstance(e, Symbol | Indexed | Function):
+        yield "extra factor 2", 2 * e
+
+
+@dataclass
+class Report:
+    """Counts by operator, truth and outcome, and the wrong mutants that were accepted."""
+
+    counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    survivors: list[str] = field(default_factory=list)
+
+    def total(self, truth: str, outcome: str | None = None) -> int:
+        """Return how many mutants were `wrong` or `equivalent` (and `rejected` or `accepted`)."""
+        return sum(c for (_, t, o), c in self.counts.items() if t == truth and outcome in (None, o))
+
+    def table(self) -> str:
+        """Return one line for each operator."""
+        columns = [("wrong", "rejected"), ("wrong", "accepted"), ("equivalent", "accepted"), ("equivalent", "rejected")]
+        lines = [f"{'operator':18}" + "".join(f"{t + ' ' + o:>21}" for t, o in columns)]
+        for operator in sorted({o for o, _, _ in self.counts}):
+            lines.append(f"{operator:18}" + "".join(f"{self.counts[operator, t, o]:21}" for t, o in columns))
+        lines.append(f"{'total':18}" + "".join(f"{self.total(t, o):21}" for t, o in columns))
+        return "\n".join([*lines, *(f"SURVIVED: {s}" for s in self.survivors)])
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One mutant of one side of one step."""
+
+    derivation: Derivation
+    step: int
+    side: str
+    operator: str
+    mutant: Expr
+
+    def __str__(self) -> str:
+        return f"{self.derivation.slug}, step {self.step + 1}, {self.side} side, {self.operator}: {self.mutant}"
+
+    @property
+    def changed(self) -> Derivation:
+        """The derivation with the mutant in place."""
+        return self.derivation.replaced(self.step, **{self.side: self.mutant})
+
+    def is_wrong(self) -> bool:
+        """Whether the mutant makes the step false, by value at several points; undefined counts as false."""
+        step, d = self.derivation.steps[self.step], self.derivation
+        mutated = d if isinstance(step.by, Premise) else self.changed
+        left = step.right if isinstance(step.by, Premise) else mutated.left(self.step)
+        right = self.mutant if isinstance(step.by, Premise) else mutated.steps[self.step].right
+        head = mutated.head(self.step)
+        held = head.by if isinstance(head, Partial) else None
+        evaluate = Evaluator(d.definitions.by_name, d.ranges)
+        for seed in POINTS:
+            point = random_point(d.expressions(), d.ranges, seed)
+            point = {name: value for name, value in point.items() if name not in d.definitions.by_name}
+            if isinstance(head, Limit):
+                point[head.args[1]] = 0.3  # any value: the limit moves it
+            try:
+                point = evaluate.held(held, point, SHIFT) if held is not None else point
+                a, b = evaluate(left, point), evaluate(right, point)
+            except (ArithmeticError, IndexError, KeyError, TypeError, ValueError):
+                return True
+            if isinstance(b, complex) or not abs(a - b) <= SAME * max(1.0, abs(a)):
+                return True
+        return False
+
+    def is_rejected(self, left_values: dict[tuple[str, int], Expr] | None = None) -> bool:
+        """Whether the symbolic check refuses the mutant: at its step, or for a definition at any step that follows.
+
+        Only the proof is asked, not the form of the step, which is easier to see through. `left_values` keeps what
+        was computed for other mutants of the same right side.
+        """
+        known = {} if left_values is None else left_values
+        d, n = self.derivation, self.step
+        try:
+            if isinstance(d.steps[n].by, Premise):
+                changed = self.changed
+                return not all(_holds(changed, later) for later in range(n + 1, len(d.steps)))
+            if self.side == "left":
+                return not _holds(self.changed, n)
+            context = d.context(n)
+            if (d.slug, n) not in known:
+                known[d.slug, n] = context.value(d.left(n))
+            return not d.steps[n].by.proves(known[d.slug, n] - context.value(self.mutant), context)
+        except (ArithmeticError, KeyError, NotImplementedError, TypeError, ValueError):
+            return True  # it cannot even be stated
+
+
+def _holds(d: Derivation, n: int) -> bool:
+    context = d.context(n)
+    return d.steps[n].by.proves(context.value(d.left(n)) - context.value(d.steps[n].right), context)
+
+
+def candidates(derivations: Iterable[Derivation]) -> Iterator[Candidate]:
+    """Yield every mutant of every step: right sides, left sides, and the definitions."""
+    for d in derivations:
+        names = _names(d)
+        for n, step in enumerate(d.steps):
+            for operator, mutant in mutants(step.right, d.ranges, names):
+                yield Candidate(d, n, "right", operator, mutant)
+            if step.left is not None and not isinstance(step.by, Premise):
+                for operator, mutant in mutants(step.left, d.ranges, names):
+                    yield Candidate(d, n, "left", operator, mutant)
+
+
+def _names(d: Derivation) -> list[Expr]:
+    """Return the quantities and variables of a derivation, with the free indices under which they occur."""
+    found = {part for e in d.expressions() for part in preorder_traversal(e) if isinstance(part, Symbol | Indexed)}
+    labels = {part.base.label for part in found if isinstance(part, Indexed)}
+    free = {e for e in found if isinstance(e, Indexed) and set(e.indices) <= set(d.ranges)}
+    plain = {e for e in found if isinstance(e, Symbol) and e.is_extended_real and not e.is_integer and e not in labels}
+    return sorted(free | plain, key=str)
+
+
+def run(chosen: Iterable[Candidate]) -> Report:
+    """Try the mutants and count what became of them."""
+    report = Report()
+    left_values: dict[tuple[str, int], Expr] = {}
+    for candidate in chosen:
+        wrong, rejected = candidate.is_wrong(), candidate.is_rejected(left_values)
+        outcome = "rejected" if rejected else "accepted"
+        report.counts[candidate.operator, "wrong" if wrong else "equivalent", outcome] += 1
+        if wrong and not rejected:
+            report.survivors.append(str(candidate))
+    return report
+
+
+def sample(derivations: Iterable[Derivation], count: int, seed: int) -> list[Candidate]:
+    """Return `count` mutants, drawn reproducibly."""
+    every = list(candidates(derivations))
+    return random.Random(seed).sample(every, min(count, len(every)))
