@@ -2,9 +2,13 @@
 
 import json
 import shutil
+import socket
+from dataclasses import replace
 
+import fabricated
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from worked import data, studies
 from worked.cli import main
@@ -22,7 +26,7 @@ def measured(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKED_STORE", str(folder / "results"))
         patch.setenv("WORKED_DATA", str(folder / "data"))
-        assert main(["data", "generate", "fashion_mnist"]) == 0
+        data.generate("fashion_mnist", train=800, test=200)
         assert main(["run", "--profile", "smoke", STUDY.slug]) == 0
     return folder
 
@@ -60,8 +64,6 @@ def test_smoke_needs_a_store_of_its_own(monkeypatch, capsys):
 
 
 def test_records_hold_no_host_and_no_path(store):
-    import socket
-
     for path in (store.root / STUDY.slug).glob("*.json"):
         text = path.read_text()
         assert socket.gethostname() not in text
@@ -100,6 +102,16 @@ def test_a_damaged_record_is_set_aside_and_measured_again(store, capsys):
     assert len(list((store.root / STUDY.slug).glob("*.damaged-1"))) == 2
 
 
+def test_other_data_under_the_same_name_are_refused(store, capsys):
+    missing, other = specs(store)[0], store.read(specs(store)[1])
+    store.write(replace(other, data_fingerprint={**other.data_fingerprint, "train": "0" * 64}))
+    store.path(missing).unlink()
+    sentence = fails(capsys, "run", "--profile", "smoke", STUDY.slug)
+    assert "0" * 64 in sentence
+    assert other.data_fingerprint["train"] in sentence
+    assert not store.path(missing).exists()
+
+
 def test_every_record_replays_exactly(store, capsys):
     assert main(["replay", STUDY.slug]) == 0
     assert "12 agree, 0 disagree, 0 not replayed; 0 stamped" in capsys.readouterr().out
@@ -127,8 +139,6 @@ def test_changed_code_makes_records_unreplayed_until_they_are_replayed(store, mo
     ],
 )
 def test_replay_sees_what_does_not_agree(store, what, said):
-    from dataclasses import replace
-
     record = store.read(specs(store)[0])
     trace = json.loads(json.dumps(record.trace))
     if what == "loss":
@@ -142,8 +152,6 @@ def test_replay_sees_what_does_not_agree(store, what, said):
         "metrics": {"metrics": {**record.metrics, "test_accuracy": 0.99}},
     }
     if what == "weights":
-        from safetensors.torch import load_file, save_file
-
         path = store.weights_path(record.spec)
         weights = load_file(path)
         weights["classifier.1.bias"] += torch.linspace(-3, 3, 84)
@@ -154,8 +162,6 @@ def test_replay_sees_what_does_not_agree(store, what, said):
 
 
 def test_replay_allows_rounding_only_on_another_machine(store):
-    from dataclasses import replace
-
     record = store.read(specs(store)[0])
     trace = {**record.trace, "losses": [loss * 1.0001 for loss in record.trace["losses"]]}
     near = replace(record, trace=trace)
@@ -167,8 +173,6 @@ def test_replay_allows_rounding_only_on_another_machine(store):
 
 
 def test_dropout_of_another_device_is_not_replayed(store):
-    from dataclasses import replace
-
     record = next(r for r in STUDY.present("smoke", store) if r.spec.config.get("dropout"))
     elsewhere = replace(record, environment={**record.environment, "device": "cuda"})
     assert replay(STUDY, elsewhere, store, device="cpu").agrees is None
@@ -195,19 +199,17 @@ def test_nothing_is_chosen_by_test_numbers(store, monkeypatch):
 
 
 def test_a_search_resumes_from_its_journal(store, tmp_path):
-    from worked.studies.lenet5_regularization import measure
-
     search, journal, ticks = specs(store, search=True)[1], tmp_path / "journal", []
     context = Context("cpu", code="c", journal=journal, tick=ticks.append)
-    whole = measure(search, context)
+    whole = STUDY.measure(search, context)
     lines = [line for line in journal.read_text().splitlines() if line]
     assert len(lines) == len(whole.trials) == 6
     journal.write_text("\n".join(lines[:4]) + "\n" + lines[4][:50])  # killed while it noted the fifth
     ticks.clear()
-    assert measure(search, context) == whole
+    assert STUDY.measure(search, context) == whole
     assert len(ticks) == 2
     ticks.clear()
-    assert measure(search, Context("cpu", code="other", journal=journal, tick=ticks.append)) == whole
+    assert STUDY.measure(search, Context("cpu", code="other", journal=journal, tick=ticks.append)) == whole
     assert len(ticks) == 6
 
 
@@ -224,8 +226,6 @@ def test_train_and_test(store, tmp_path, capsys):
 
 
 def test_bad_weights_are_one_sentence(store, tmp_path, capsys):
-    from safetensors.torch import save_file
-
     how = ["test", "lenet5", "--profile", "smoke", "--weights"]
     assert "cannot be read" in fails(capsys, *how, str(tmp_path / "none.safetensors"))
     (tmp_path / "bad.safetensors").write_bytes(b"not weights")
@@ -263,8 +263,6 @@ def test_status_names_orphans(store, capsys):
     orphan = specs(store, search=True)[0]
     assert main(["status"]) == 0
     assert "no study asks" not in capsys.readouterr().out
-    from dataclasses import replace
-
     record = store.read(orphan)
     store.write(replace(record, spec=replace(orphan, protocol=0)))
     assert main(["status"]) == 0
@@ -279,8 +277,6 @@ def test_an_unexpected_error_is_a_sentence_too(monkeypatch, capsys):
 
 
 def test_verify_accepts_and_then_sees_changes(tmp_path, monkeypatch, capsys):
-    import fabricated
-
     monkeypatch.setenv("WORKED_STORE", str(tmp_path))
     monkeypatch.setattr("worked.derivations.names", lambda: [])
     filled = fabricated.store(tmp_path)
@@ -300,8 +296,6 @@ def test_verify_accepts_and_then_sees_changes(tmp_path, monkeypatch, capsys):
 
 
 def test_verify_refuses_an_edited_record(tmp_path, monkeypatch, capsys):
-    import fabricated
-
     monkeypatch.setenv("WORKED_STORE", str(tmp_path))
     monkeypatch.setattr("worked.derivations.names", lambda: [])
     fabricated.store(tmp_path)

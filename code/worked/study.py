@@ -212,6 +212,7 @@ def run(
             for future in wait(pending, return_when=FIRST_COMPLETED).done:
                 spec = pending.pop(future)
                 measurement, seconds = future.result()
+                _check_data(spec, measurement, store)
                 store.write(_record(spec, measurement, code, device, seconds), measurement.weights)
                 _journal(store, spec).unlink(missing_ok=True)
                 measured += 1
@@ -231,6 +232,16 @@ def run(
 
 def _journal(store: Store, spec: Spec) -> Path:
     return store.path(spec).with_suffix(".trials.partial")
+
+
+def _check_data(spec: Spec, measurement: Measurement, store: Store) -> None:
+    """Runs that name the same data must have read the same data."""
+    for record in store.readable(spec.study):
+        if record.spec.data == spec.data and record.data_fingerprint != measurement.data_fingerprint:
+            raise StudyError(
+                f"the data of {spec.key} have the fingerprints {dict(measurement.data_fingerprint)}, those of the "
+                f"record {record.key} had {dict(record.data_fingerprint)}: use the same data, or raise the protocol"
+            )
 
 
 def _reason_to_run(spec: Spec, store: Store, fresh: bool) -> str | None:
