@@ -1,4 +1,4 @@
-"""Give the PDF what the HTML shows: parts, small provenance lines, marked verdicts, links to downloads.
+"""Give the PDF what the HTML shows: a home page, parts, small provenance lines, marked verdicts, links to downloads.
 
 The look itself (how ``provenance`` or ``claim`` print) is set in ``_config.yml``, ``latex_elements``.
 """
@@ -23,6 +23,37 @@ def mark_parts(app: Sphinx, doctree: nodes.document) -> None:
     for toctree in list(doctree.findall(addnodes.toctree)):
         if caption := toctree.get("caption"):
             toctree.parent.insert(toctree.parent.index(toctree), latex(rf"\part{{{caption}}}"))
+
+
+class HomePage(SphinxPostTransform):
+    """Print the home page as a chapter without a number: Sphinx makes a chapter of each of its sections."""
+
+    formats = ("latex",)
+    default_priority = 5
+
+    def run(self, **kwargs: object) -> None:
+        """Change the book in place."""
+        home = next(iter(self.document.findall(nodes.section)))
+        title = home.next_node(nodes.title).astext()
+        for section in [part for part in home.children if isinstance(part, nodes.section)]:
+            heading = section.next_node(nodes.title)
+            rubric = nodes.rubric("", "", *heading.children, ids=section["ids"])
+            rubric["heading-level"] = 2
+            section.replace_self([rubric, *(part for part in section.children if part is not heading)])
+        home.insert(1, latex(rf"\chapter*{{{title}}}\markboth{{{title}}}{{{title}}}"))
+
+
+class EmptyChapters(SphinxPostTransform):
+    """Leave out a page of which only the title is left: LaTeX prints all references in one chapter at the end."""
+
+    formats = ("latex",)
+    default_priority = 900
+
+    def run(self, **kwargs: object) -> None:
+        """Change the book in place."""
+        for section in list(self.document.findall(nodes.section)):
+            if section.astext().strip() == section.next_node(nodes.title).astext():
+                section.parent.remove(section)
 
 
 class PrintedClasses(SphinxPostTransform):
@@ -50,5 +81,6 @@ class PrintedClasses(SphinxPostTransform):
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to Sphinx."""
     app.connect("doctree-read", mark_parts)
-    app.add_post_transform(PrintedClasses)
+    for transform in (HomePage, EmptyChapters, PrintedClasses):
+        app.add_post_transform(transform)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

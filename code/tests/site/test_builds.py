@@ -95,6 +95,24 @@ def test_a_page_that_is_gone_leaves_the_site(book: Book) -> None:
     assert (book.html / "book" / "experiment.html").is_file()
 
 
+def test_print_has_what_the_site_has(book: Book) -> None:
+    done = book.build("--builder", "latex")
+    assert done.returncode == 0, done.stdout
+    assert "executes:" not in done.stdout
+    tex = (book.root / "_build" / "latex" / "worked.tex").read_text(encoding="utf-8")
+    for piece in (
+        r"\chapter*{Worked}",
+        r"\part{Part}",
+        r"\chapter{A sample experiment}",
+        r"{{sample-accuracy}.pdf}",
+        r"\caption{Accuracy by epoch, with \(a^2\)",
+        r"\workedprovenance{Profile full",
+        r"\DUrole{workednotsupported}{not supported}",
+        r"\sphinxhref{https://worked-report.github.io/worked/\_downloads/",
+    ):
+        assert piece in tex, piece
+
+
 def test_html_repairs() -> None:
     bad = '<div role="list" class="citation-list"><div class="citation" id="a" role="doc-biblioentry">x</div></div>'
     assert repaired(bad) == '<div class="citation-list"><div class="citation" id="a">x</div></div>'
