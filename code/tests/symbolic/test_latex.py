@@ -4,7 +4,7 @@ import pytest
 from sympy import Abs, IndexedBase, Limit, Max, Subs, Sum, Symbol, exp, log, symbols
 
 from worked.symbolic.functions import Partial, logistic
-from worked.symbolic.latex import latex, product
+from worked.symbolic.latex import latex, product, total
 
 B = Symbol("B", integer=True, positive=True)
 i, j, n = symbols("i j n", integer=True)
@@ -13,6 +13,7 @@ v, w = IndexedBase("v", real=True), IndexedBase("w^{(1)}", real=True)
 
 PRINTED = {
     "positive terms first": (x - mu, r"x - \mu"),
+    "terms as written": (total(x, -y, mu), r"x - y + \mu"),
     "numbers first": (1 - x, "1 - x"),
     "indices with commas": (w[i, j], r"w^{(1)}_{i,j}"),
     "power of an entry": (w[i, j] ** 2, r"\left(w^{(1)}_{i,j}\right)^{2}"),

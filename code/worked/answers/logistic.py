@@ -11,7 +11,7 @@ Weights = dict[str, Array]
 
 
 def predict(X: ArrayLike, W: Weights) -> tuple[Array, Array, Array]:
-    r"""Forward pass: $z_1 = X w_1$, $z_2 = \sigma(z_1)\,w_2$, $\hat y = \sigma(z_2)$.
+    """Forward pass: z_1 = X w_1, z_2 = σ(z_1) w_2, y_hat = σ(z_2).
 
     Args:
         X: inputs, `[B, D]`.
@@ -30,29 +30,33 @@ def predict(X: ArrayLike, W: Weights) -> tuple[Array, Array, Array]:
 
 
 def logistic_loss(y: ArrayLike, y_hat: ArrayLike) -> float:
-    r"""Average of $-y \log \hat y - (1 - y) \log(1 - \hat y)$, computed as it is written.
+    """Average of -y log(y_hat) - (1 - y) log(1 - y_hat), as it is written.
 
-    A certain prediction gives nan where the limit is 0, because $0 \log 0 = 0 \cdot (-\infty)$ has no value in
-    floating point; `stable_logistic_loss` is the one to use.
+    A certain prediction gives nan where the limit is 0, because 0 log 0,
+    which is 0 times -inf, has no value in floating point.
 
     Args:
         y: labels 0 or 1, `[B]`.
         y_hat: predictions in [0, 1], `[B]`.
 
     Raises:
-        ValueError: if the arrays are not vectors of the same length, or a prediction is not in [0, 1].
+        ValueError: if the arrays are not vectors of the same length, or
+            a prediction is not in [0, 1].
     """
     y, y_hat = _vectors(y=y, y_hat=y_hat)
     if not ((y_hat >= 0) & (y_hat <= 1)).all():
-        raise ValueError(f"predictions must lie in [0, 1]; they range from {y_hat.min()} to {y_hat.max()}")
+        span = f"from {y_hat.min()} to {y_hat.max()}"
+        raise ValueError(f"predictions must lie in [0, 1]; they range {span}")
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.mean(-y * np.log(y_hat) - (1 - y) * np.log(1 - y_hat)))
+        losses = -y * np.log(y_hat) - (1 - y) * np.log(1 - y_hat)
+    return float(losses.mean())
 
 
 def stable_logistic_loss(y: ArrayLike, z_2: ArrayLike) -> float:
-    r"""Average of $\log(1 + e^{z_2}) - y z_2$, as $\max(z_2, 0) - y z_2 + \log(1 + e^{-|z_2|})$.
+    """Average of max(z_2, 0) - y z_2 + log(1 + exp(-|z_2|)).
 
-    No exponent is positive, so nothing overflows; what underflows is too small to matter.
+    No exponent is positive, so nothing overflows; what underflows is too
+    small to matter.
 
     Args:
         y: labels 0 or 1, `[B]`.
@@ -62,20 +66,23 @@ def stable_logistic_loss(y: ArrayLike, z_2: ArrayLike) -> float:
         ValueError: if the arrays are not vectors of the same length.
     """
     y, z_2 = _vectors(y=y, z_2=z_2)
-    return float(np.mean(np.maximum(z_2, 0) - y * z_2 + np.log1p(np.exp(-np.abs(z_2)))))
+    losses = np.maximum(z_2, 0) - y * z_2 + np.log1p(np.exp(-np.abs(z_2)))
+    return float(losses.mean())
 
 
 def gradient(X: ArrayLike, y: ArrayLike, W: Weights) -> Weights:
-    r"""Gradient of the average loss J by backpropagation, in the shapes of the weights.
+    """Gradient of the average loss J by backpropagation.
 
-    $\partial J/\partial z_2 = (\hat y - y)/B$, $\partial J/\partial w_2 = x_1^\top\,\partial J/\partial z_2$,
-    $\partial J/\partial z_1 = \partial J/\partial z_2\,w_2^\top \odot x_1 \odot (1 - x_1)$,
-    $\partial J/\partial w_1 = X^\top\,\partial J/\partial z_1$.
+    dJ/dz_2 = (y_hat - y) / B                   dJ/dw_2 = x_1ᵀ dJ/dz_2
+    dJ/dz_1 = dJ/dz_2 w_2ᵀ ⊙ x_1 ⊙ (1 - x_1)    dJ/dw_1 = Xᵀ dJ/dz_1
 
     Args:
         X: inputs, `[B, D]`.
         y: labels 0 or 1, `[B]`.
         W: weights, `w_1` `[D, K]` and `w_2` `[K, 1]`.
+
+    Returns:
+        A dictionary like `W`, of the same shapes.
 
     Raises:
         ValueError: if the shapes do not fit together.

@@ -12,7 +12,7 @@ from worked.symbolic.derivation import Derivation, claim, define, then
 from worked.symbolic.evaluate import Entries, Evaluator
 from worked.symbolic.functions import Partial, logistic
 from worked.symbolic.gates import load_torch
-from worked.symbolic.latex import product
+from worked.symbolic.latex import product, total
 from worked.symbolic.methods import Cases, ChainRule, Differentiation, TakeLimit, using
 
 SLUG = "logistic-backprop"
@@ -62,11 +62,20 @@ def loss_derivation() -> Derivation:
         (
             define(y_hat, logistic(z_2), "The output is the logistic function of the logit."),
             define(loss, -y * log(y_hat) - (1 - y) * log(1 - y_hat), "Logistic loss of one sample."),
-            then(-log(y_hat) + product(1 - y, z_2), r"Complement: $\log(1-\hat y) = \log \hat y - z^{(2)}$."),
-            then(log(1 + exp(z_2)) - y * z_2, r"$-\log \hat y = \log(1 + e^{-z}) = \log(1 + e^{z}) - z$."),
+            claim(log(1 - y_hat), log(y_hat) - z_2, "The complement above, as a logarithm."),
+            claim(
+                loss,
+                product(1 - y, z_2) - log(y_hat),
+                "Inserted.",
+                using(loss, log(1 - y_hat)),
+            ),
+            claim(log(y_hat), z_2 - log(1 + exp(z_2)), "The other one, in terms of the logit."),
+            claim(
+                loss, log(1 + exp(z_2)) - y * z_2, "Inserted: the prediction itself is gone.", using(loss, log(y_hat))
+            ),
             then(
-                Max(z_2, 0) - y * z_2 + log(1 + exp(-Abs(z_2))),
-                "The larger of the two exponents is taken out, so that no exponential can overflow.",
+                total(Max(z_2, 0), -y * z_2, log(1 + exp(-Abs(z_2)))),
+                "Of 0 and the logit the larger is taken out of the logarithm, so that nothing overflows either.",
                 Cases(z_2),
             ),
             claim(

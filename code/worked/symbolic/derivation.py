@@ -99,11 +99,11 @@ class Derivation:
         sides = [side for step in self.steps for side in (step.left, step.right) if side is not None]
         return (*sides, *(side for d in self.given for side in (d.head, d.body)))
 
-    def check(self, n: int, probing: bool = True) -> None:
+    def check(self, n: int) -> None:
         """Prove step `n` symbolically, or raise `Rejected`; floating-point numbers are not used.
 
-        With `probing`, a check that cannot fail is refused: it is tried again with the right side raised by 1, the
-        left side raised by 1, and the right side negated, each of which makes the step false.
+        A check that cannot fail is refused: it is tried again with the right side raised by 1, the left side raised
+        by 1, and the right side negated, each of which makes the step false.
         """
         step, left, context = self.steps[n], self.left(n), self.context(n)
         if isinstance(step.by, Premise):
@@ -115,8 +115,6 @@ class Derivation:
         a, b = context.value(left), context.value(step.right)
         if not step.by.proves(a - b, context):
             raise Rejected(f"{where}: not proved; the left side's value is {a}")
-        if not probing:
-            return
         for wrong in [a - b - 1, a - b + 1] + ([a + b] if step.right != 0 else []):
             if step.by.proves(wrong, context):
                 raise Rejected(f"{where}: this check cannot fail, it also accepts a difference of {wrong}")
@@ -183,7 +181,7 @@ def _printed(derivation: Derivation) -> Iterator[Expr]:
 
 
 def scope(derivation: Derivation, n: int) -> str:
-    """Say for what step `n` holds: its sizes and free indices, or else its real variables."""
+    """Say for what step `n` holds: its sizes and free indices, or else its real variables, if any."""
     free = derivation.head(n).free_symbols | derivation.steps[n].right.free_symbols
     used = set().union(*(derivation.definitions.reached_from(name_of(s)) for s in free), free)
     indices = [i for i in derivation.ranges if i in free]
@@ -194,7 +192,7 @@ def scope(derivation: Derivation, n: int) -> str:
     parts = [f"${latex(s)}$" for s in (*sorted(sizes, key=str), *indices)]
     if not parts and reals:
         parts = ["real " + _and([f"${latex(s)}$" for s in sorted(reals, key=str)])]
-    return "every " + _and(parts) if parts else "no variable is left free"
+    return "every " + _and(parts) if parts else ""
 
 
 def _and(parts: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """LaTeX of the kernel's expressions, printed as a person would write them.
 
-Positive terms come first, factors keep the order in which they were written (`product`), a constant stands
-before its sum as a fraction, indices are separated by commas.
+Positive terms come first, unless an order was written (`total`); factors keep the order in which they were written
+(`product`); a constant stands before its sum as a fraction; indices are separated by commas.
 """
 
 from typing import Any
@@ -15,6 +15,11 @@ from worked.symbolic.functions import Partial, logistic
 def product(*factors: Any) -> Expr:
     """Return the product of `factors`, kept in the order in which they are to be printed."""
     return Mul(*factors, evaluate=False)
+
+
+def total(*terms: Any) -> Expr:
+    """Return the sum of `terms`, kept in the order in which they are to be printed."""
+    return Add(*terms, evaluate=False)
 
 
 def latex(e: Expr) -> str:
@@ -33,7 +38,9 @@ class _Printer(LatexPrinter):
         return super()._print_Pow(e)
 
     def _print_Add(self, e: Add, order: Any = None) -> str:
-        terms = sorted(e.args, key=lambda t: (_negative(t), not t.is_number, default_sort_key(t)))
+        terms = list(e.args)
+        if e.args == Add(*e.args).args:  # SymPy's own order: nobody chose it
+            terms.sort(key=lambda t: (_negative(t), not t.is_number, default_sort_key(t)))
         printed = self._print(terms[0])
         for term in terms[1:]:
             printed += f" - {self._print(-term)}" if _negative(term) else f" + {self._print(term)}"

@@ -67,7 +67,8 @@ class Proof:
                 used = step.by.used if isinstance(step.by, Substitution) else ()
                 how = step.by.name + (" of " if used else "") + ", ".join(f"{{eq}}`{labels[left]}`" for left in used)
                 labels[d.head(n)] = label = f"{d.slug}-{n + 1}"
-                lines.append(f"{step.why} *{how[0].upper()}{how[1:]}: {scope(d, n)}.*\n")
+                holds = scope(d, n)
+                lines.append(f"{step.why} *{how[0].upper()}{how[1:]}{f': {holds}' if holds else ''}.*\n")
                 lines.append(f"```{{math}}\n:label: {label}\n{d.equation(n)}\n```\n")
             if d.slug == slug:
                 return Shown("\n".join(lines))
