@@ -1,6 +1,6 @@
 """Give the PDF what the HTML shows: a home page, parts, small provenance lines, marked verdicts, links to downloads.
 
-The look itself (how ``provenance`` or ``claim`` print) is set in ``_config.yml``, ``latex_elements``.
+The look itself (how ``provenance`` or ``verdict`` print) is set in ``_config.yml``, ``latex_elements``.
 """
 
 import posixpath
@@ -69,7 +69,7 @@ class PrintedClasses(SphinxPostTransform):
                 paragraph.insert(0, latex(r"\workedprovenance{"))
                 paragraph.append(latex("}"))
         for inline in list(self.document.findall(nodes.inline)):
-            if "claim" in inline["classes"]:
+            if {"verdict", "claim"} & set(inline["classes"]):
                 verdict = next((name for name in VERDICTS if name in inline["classes"]), "undecided")
                 inline["classes"] = [f"worked{verdict.replace('-', '')}"]
         for link in list(self.document.findall(addnodes.download_reference)):

@@ -29,6 +29,9 @@ def rendered(builder: StandaloneHTMLBuilder, docname: str, node: nodes.Node) -> 
         if "refuri" in link or "refid" in link:
             link["refuri"] = urljoin(page, link.get("refuri") or f"#{link['refid']}")
             link.attributes.pop("refid", None)
+    for box in node.findall(nodes.Admonition):
+        if not isinstance(box, nodes.admonition) and isinstance(box.children[0], nodes.title):
+            box.pop(0)  # a title that Sphinx added when it wrote the page, and would add again
     html = builder.render_partial(node)["fragment"]
     return new_output("display_data", data={"text/html": html, "text/plain": node.astext()})
 
@@ -44,11 +47,12 @@ def portable(
             alt = child.next_node(nodes.image)["alt"]
             data = {"image/png": picture.data["image/png"], "text/plain": alt}
             outputs.append(new_output("display_data", data=data))
-            words = [part.deepcopy() for part in child.children if not isinstance(part, nodes.image)]
-            child = nodes.container("", *words)
-            for caption in child.findall(nodes.caption):
-                caption.replace_self(nodes.paragraph("", "", *caption.children))
-        outputs.append(rendered(builder, docname, child))
+            captions = [nodes.paragraph("", "", *part.deepcopy().children) for part in child.findall(nodes.caption)]
+            legends = [part.deepcopy() for legend in child.findall(nodes.legend) for part in legend.children]
+            child = nodes.container("", *captions, *legends)
+        output = rendered(builder, docname, child)
+        if output.data["text/html"].strip():  # a link's target shows nothing
+            outputs.append(output)
     return outputs
 
 

@@ -12,7 +12,7 @@ from sample_book import Book, make_book
 def test_the_sample_book_builds(built: Book) -> None:
     html = (built.html / "book" / "experiment.html").read_text(encoding="utf-8")
     assert 'alt="Accuracy: it rises, &quot;really&quot;, to 0.9 (n = 5)."' in html
-    assert '<span class="claim supported">supported</span>' in html
+    assert '<span class="verdict supported">supported</span>' in html
     assert 'class="provenance"' in html
     assert "_images/sample-accuracy.svg" in html
     assert (built.html / "_static" / "mathjax" / "tex-chtml-full.js").is_file()
@@ -26,10 +26,12 @@ def test_the_notebook_carries_its_outputs_without_directives(built: Book) -> Non
     kinds = [kind for output in outputs for kind in output.get("data", {})]
     assert "image/png" in kinds
     assert "text/markdown" not in kinds
+    assert all(output.data["text/html"].strip() for output in outputs if "text/html" in output.get("data", {}))
     caption = next(output.data["text/html"] for output in outputs if "text/html" in output.get("data", {}))
     assert "Accuracy by epoch" in caption
     assert "Profile full" in caption
     assert 'href="https://' in caption  # no link is relative to the page
+    assert (built.html / "_sources" / "book" / "derivation.ipynb").read_text(encoding="utf-8").count(">Warning<") == 1
 
 
 def test_nothing_executes_twice_and_times_do_not_count(book: Book) -> None:
