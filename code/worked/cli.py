@@ -25,11 +25,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if arguments.debug:
             raise
-        known = type(error).__name__ in ("DataError", "RecordError", "StudyError", "Rejected")
-        sentence = " ".join(str(error).split())
-        hint = "" if known else "; run it again with --debug to see where"
-        print(f"worked: {'' if known else type(error).__name__ + ': '}{sentence}{hint}", file=sys.stderr)
+        print(f"worked: {_sentence(error)}", file=sys.stderr)
         return 1
+
+
+def _sentence(error: Exception) -> str:
+    """What a user is told of an error."""
+    said = " ".join(str(error).split())
+    if type(error).__name__ in ("DataError", "RecordError", "StudyError", "Rejected"):
+        return said
+    if isinstance(error, OSError):
+        file = error.filename or "a file"
+        return f"{file} cannot be read or written ({error.strerror or said}): mend that and run the same command again"
+    return f"{type(error).__name__}: {said}; run it again with --debug to see where"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -151,6 +151,7 @@ def curves(
         x: positions of the values, on a logarithmic axis; 1, 2, 3, ... if None.
     """
     drawing, axes = panels(list(panes))
+    own_legends = len({tuple(series) for series in panes.values()}) > 1
     rows, told = [], []
     for n, (axis, (title, series)) in enumerate(zip(axes, panes.items(), strict=False)):
         ends = []
@@ -174,11 +175,15 @@ def curves(
             axis.set_xscale("log")
             axis.set_xticks(x, labels=[f"{place:g}" for place in x])
             axis.minorticks_off()
-        if len(series) > 1 and (n == 0 or len(panes[title]) != len(next(iter(panes.values())))):
-            axis.legend(fontsize=9)
+        if len(series) > 1 and (own_legends or n == 0):
+            short = {"ncols": len(series), "columnspacing": 0.8, "handlelength": 1.4, "handletextpad": 0.4}
+            axis.legend(fontsize=9, **(short | {"loc": "lower center"} if own_legends else {"loc": "lower right"}))
         if n % 2 == 0:
             axis.set_ylabel(ylabel)
         if n >= len(panes) - 2:
             axis.set_xlabel(xlabel)
+    if own_legends:  # room below the lines
+        low, high = axes[0].get_ylim()
+        axes[0].set_ylim(low - 0.2 * (high - low), high)
     alt = f"{len(panes)} line charts of {ylabel} against {xlabel}. " + ". ".join(told) + "."
     return Chart(name, drawing, alt, caption, rows)

@@ -15,6 +15,7 @@ from worked.studies.lenet5_regularization import BATCH_SIZE, SETTINGS, SLUG, SPL
 from worked.study import best_trial
 
 NAMES = {"none": "no regularisation", "dropout": "dropout", "weight-decay": "weight decay", "batch-norm": "batch norm"}
+TITLES = {"dropout": "Dropout probability", "weight-decay": "Weight decay factor"}  # of the lines of a search
 PASS = 0.88  # the exercise's bar for the test accuracy
 AIM = 0.91  # and what it says can be had
 
@@ -144,9 +145,9 @@ def search(summary: Summary) -> Chart:
         for trial in record.trials:
             strength = max(trial["config"]["dropout"], trial["config"]["weight_decay"])
             value = trial["validation_accuracy"]
-            line = lines.setdefault(f"{NAMES[name]} {strength:g}" if strength else NAMES[name], [[]])
+            line = lines.setdefault(f"{strength:g}" if strength else NAMES[name], [[]])
             line[0].append(math.nan if value is None else 100 * value)
-        curves[NAMES[name].capitalize()] = lines
+        curves[TITLES.get(name, NAMES[name].capitalize())] = lines
     rates = [float(rate) for rate in summary.searches["none"].spec.config["rates"].split()]
     caption = "Validation accuracy of every trial of the four searches against the peak learning rate."
     return figures.curves(
