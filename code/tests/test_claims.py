@@ -1,4 +1,5 @@
 import pytest
+
 from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Claim
 
 CLAIM = Claim("c", "a is above b", lambda margins: margins)

@@ -1,6 +1,7 @@
 import ast
 
 import pytest
+
 from worked.closure import closure_of_module, closure_of_source, code_fingerprint
 
 
@@ -34,7 +35,10 @@ SOURCE = 'def f(x):\n    """Say what."""\n    return x + 1\n'
 
 @pytest.mark.parametrize(
     "same",
-    ['def f(x):\n    """Say it otherwise."""\n    # why\n    return (x\n            + 1)\n', "def f(x):\n  return x + 1\n"],
+    [
+        'def f(x):\n    """Say it otherwise."""\n    # why\n    return (x\n            + 1)\n',
+        "def f(x):\n  return x + 1\n",
+    ],
     ids=["comments, docstring, line breaks", "no docstring, other indent"],
 )
 def test_formatting_does_not_count(tmp_path, same):

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from worked.models import LeNet5, parameter_count
 
 

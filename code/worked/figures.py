@@ -183,7 +183,7 @@ def curves(
         if n >= len(panes) - 2:
             axis.set_xlabel(xlabel)
     if own_legends:  # room below the lines
-        low, high = axes[0].get_ylim()
-        axes[0].set_ylim(low - 0.2 * (high - low), high)
+        bottom, top = axes[0].get_ylim()
+        axes[0].set_ylim(bottom - 0.2 * (top - bottom), top)
     alt = f"{len(panes)} line charts of {ylabel} against {xlabel}. " + ". ".join(told) + "."
     return Chart(name, drawing, alt, caption, rows)
