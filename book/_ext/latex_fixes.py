@@ -69,7 +69,7 @@ class PrintedClasses(SphinxPostTransform):
                 paragraph.insert(0, latex(r"\workedprovenance{"))
                 paragraph.append(latex("}"))
         for inline in list(self.document.findall(nodes.inline)):
-            if {"verdict", "claim"} & set(inline["classes"]):
+            if "verdict" in inline["classes"]:
                 verdict = next((name for name in VERDICTS if name in inline["classes"]), "undecided")
                 inline["classes"] = [f"worked{verdict.replace('-', '')}"]
         for link in list(self.document.findall(addnodes.download_reference)):

@@ -138,6 +138,7 @@ def curves(
     xlabel: str,
     ylabel: str,
     x: Sequence[float] | None = None,
+    span: float | None = None,
 ) -> Chart:
     """Lines with bands, a panel for each key of ``panes``, all panels on one scale.
 
@@ -148,6 +149,7 @@ def curves(
         caption: what is shown.
         xlabel: below the lowest panels.
         ylabel: beside the left panels.
+        span: length of the vertical axis below the highest value; what lies lower is left to the numbers as CSV.
         x: positions of the values, on a logarithmic axis; 1, 2, 3, ... if None.
     """
     drawing, axes = panels(list(panes))
@@ -182,6 +184,9 @@ def curves(
             axis.set_ylabel(ylabel)
         if n >= len(panes) - 2:
             axis.set_xlabel(xlabel)
+    if span:
+        highest = max(row["mean"] for row in rows)
+        axes[0].set_ylim(highest - span, highest + 0.05 * span)
     if own_legends:  # room below the lines
         bottom, top = axes[0].get_ylim()
         axes[0].set_ylim(bottom - 0.2 * (top - bottom), top)

@@ -101,7 +101,7 @@ def claim_list(finding: Findings, store: Store) -> str:
     for verdict in judged(finding, store):
         kind = verdict.state.replace(" ", "-")
         lines.append(
-            f"- [{verdict.state}]{{.claim .{kind}}} [{verdict.claim.statement}](#claim-{verdict.claim.id}): "
+            f"- [{verdict.state}]{{.verdict .{kind}}} [{verdict.claim.statement}](#claim-{verdict.claim.id}): "
             f"{verdict.numbers}"
         )
     return "\n".join(lines)

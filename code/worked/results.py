@@ -19,7 +19,7 @@ def claim(verdict: Verdict) -> Text:
     kind = verdict.state.replace(" ", "-")
     return Text(
         f"(claim-{verdict.claim.id})=\n{{.claim .{kind}}}\n{verdict.sentence} "
-        f"[{verdict.state}]{{.claim .{kind}}} ({verdict.numbers})\n"
+        f"[{verdict.state}]{{.verdict .{kind}}} ({verdict.numbers})\n"
     )
 
 

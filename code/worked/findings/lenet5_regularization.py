@@ -149,9 +149,18 @@ def search(summary: Summary) -> Chart:
             line[0].append(math.nan if value is None else 100 * value)
         curves[TITLES.get(name, NAMES[name].capitalize())] = lines
     rates = [float(rate) for rate in summary.searches["none"].spec.config["rates"].split()]
-    caption = "Validation accuracy of every trial of the four searches against the peak learning rate."
+    caption = (
+        "Validation accuracy of the trials of the four searches against the peak learning rate. Trials far below the best, "
+        "and those whose loss was no longer finite, lie under the axis; they are among the numbers."
+    )
     return figures.curves(
-        f"{SLUG}-search", curves, caption=caption, x=rates, xlabel="peak rate", ylabel="validation accuracy (%)"
+        f"{SLUG}-search",
+        curves,
+        caption=caption,
+        x=rates,
+        xlabel="peak rate",
+        ylabel="validation accuracy (%)",
+        span=3.0,
     )
 
 
