@@ -177,7 +177,7 @@ def batch_derivation(network: Derivation) -> Derivation:
     return Derivation(
         f"{SLUG}-batch",
         "A batch: the average over samples",
-        {i: (Integer(1), K), j: (Integer(1), D), k: (Integer(1), K), n: (Integer(1), B)},
+        {i: (Integer(1), K), j: (Integer(1), D), n: (Integer(1), B)},
         (
             define(average, product(1 / B, Sum(sample(loss), (n, 1, B))), "The average loss; $n$ numbers the samples."),
             then(

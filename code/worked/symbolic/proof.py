@@ -106,8 +106,10 @@ class Proof:
             error = self.error(gate)
             if error is not None:
                 yield f"| numbers | {words[gate]} | {_scientific(error)} | {_scientific(TOLERANCE[gate])} |"
-        for a in self.anchors:
-            yield f"| anchor | {a.what} against {a.against} | {_scientific(a.error)} | {_scientific(a.tolerance)} |"
+        for against, tolerance in dict.fromkeys((a.against, a.tolerance) for a in self.anchors):
+            group = [a for a in self.anchors if (a.against, a.tolerance) == (against, tolerance)]
+            what, error = ", ".join(a.what for a in group), max(a.error for a in group)
+            yield f"| anchor | {what}: against {against} | {_scientific(error)} | {_scientific(tolerance)} |"
         yield ""
 
 
