@@ -150,17 +150,18 @@ def curves(
         xlabel: below the lowest panels.
         ylabel: beside the left panels.
         span: length of the vertical axis below the highest value; what lies lower is left to the numbers as CSV.
-        x: positions of the values, on a logarithmic axis; 1, 2, 3, ... if None.
+        x: positions of the values, on a logarithmic axis; 1, 2, 3, ... if None. A shorter list has the first of them.
     """
     drawing, axes = panels(list(panes))
     own_legends = len({tuple(series) for series in panes.values()}) > 1
-    rows, told = [], []
+    rows: list[dict[str, Any]] = []
+    told = []
     for n, (axis, (title, series)) in enumerate(zip(axes, panes.items(), strict=False)):
         ends = []
         for (label, runs), colour, dash in zip(series.items(), COLOURS, DASHES, strict=False):
             columns = zip(*runs, strict=True)
             points = [estimate(values) if all(map(math.isfinite, values)) else None for values in columns]
-            places = list(x or range(1, len(points) + 1))
+            places = list(x or range(1, len(points) + 1))[: len(points)]
             means = [p.mean if p else math.nan for p in points]
             axis.plot(places, means, color=colour, linestyle=dash, label=label, marker="" if len(runs) > 1 else "o")
             if len(runs) > 1:

@@ -148,16 +148,16 @@ def search(summary: Summary) -> Chart:
             line = lines.setdefault(f"{strength:g}" if strength else NAMES[name], [[]])
             line[0].append(math.nan if value is None else 100 * value)
         curves[TITLES.get(name, NAMES[name].capitalize())] = lines
-    rates = [float(rate) for rate in summary.searches["none"].spec.config["rates"].split()]
+    rates = max((record.spec.config["rates"].split() for record in summary.searches.values()), key=len)
     caption = (
-        "Validation accuracy of the trials of the four searches against the peak learning rate. Trials far below the best, "
-        "and those whose loss was no longer finite, lie under the axis; they are among the numbers."
+        "Validation accuracy of the trials of the four searches against the peak learning rate. What lies far below "
+        "the best, or ended with a loss that was not finite, is left to the numbers of the table."
     )
     return figures.curves(
         f"{SLUG}-search",
         curves,
         caption=caption,
-        x=rates,
+        x=[float(rate) for rate in rates],
         xlabel="peak rate",
         ylabel="validation accuracy (%)",
         span=3.0,
