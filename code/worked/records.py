@@ -65,7 +65,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class Record:
-    """What one run measured. The formats of the fields are the table of the documentation of the store."""
+    """What one run measured, and what it was measured with."""
 
     spec: Spec
     data_fingerprint: Mapping[str, str]  # of the splits read: SHA-256 of their tensors
