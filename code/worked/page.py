@@ -25,6 +25,11 @@ def text(myst: str) -> Text:
     return Text(inspect.cleandoc(myst))
 
 
+def brief(myst: str) -> Text:
+    """The answer in brief, in the box that every page has."""
+    return Text(f":::{{admonition}} In brief\n:class: brief\n\n{inspect.cleandoc(myst)}\n:::\n")
+
+
 def source(item: Any) -> Text:
     """The source of a function, class or method as the package holds it, with a link to its place in the file."""
     lines, start = inspect.getsourcelines(item)
