@@ -33,7 +33,7 @@ pdf: $(STAMP) ## build _build/latex/worked.pdf (needs xelatex and latexmk)
 
 test: $(STAMP) ## run the tests
 	@echo "running the tests"
-	@cd code && ../$(BIN)/python -m pytest
+	@cd code && OMP_NUM_THREADS=1 ../$(BIN)/python -m pytest -n 2 --dist loadfile
 
 results: $(STAMP) ## run every missing record of the full profile on the device at hand
 	@$(BIN)/worked run --profile full

@@ -97,8 +97,8 @@ def brief(summary: Summary) -> str:
     verdicts = [claim.judge(summary) for claim in FINDINGS.claims if claim.id.endswith("-test")]
     words = "; ".join(f"{verdict.claim.statement}: **{verdict.state}**" for verdict in verdicts)
     return (
-        f"By validation accuracy the best setting is **{NAMES[best]}**. It reaches {test[best]} on the test images (mean "
-        f"over {len(summary.runs[best])} seeds and half of its 95 % interval); the others: {others}.\n\n"
+        f"By validation accuracy the best setting is **{NAMES[best]}**. It reaches {test[best]} on the test images "
+        f"(mean over {len(summary.runs[best])} seeds and half of its 95 % interval); the others: {others}.\n\n"
         f"Of the conclusions below: {words}."
     )
 
