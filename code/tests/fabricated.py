@@ -26,7 +26,7 @@ def record(spec: Spec, *, code: str = "0" * 64, **changes) -> Record:
     }
     if "search" in spec.config:
         fields["trials"] = [
-            {"config": config, "validation_accuracy": 0.9 + draw.uniform(-0.01, 0.01), "selected_epoch": 1}
+            {"config": config, "validation_accuracy": 0.9 + draw.uniform(-0.01, 0.01), "diverged": None}
             for config in lenet5.grid(spec)
         ]
         best = max(fields["trials"], key=lambda trial: trial["validation_accuracy"])

@@ -3,6 +3,9 @@
 import json
 import shutil
 import socket
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import fabricated
@@ -172,8 +175,10 @@ def test_replay_allows_rounding_only_on_another_machine(store):
     assert replay(STUDY, far, store, device="cpu").agrees is False
 
 
-def test_dropout_of_another_device_is_not_replayed(store):
-    record = next(r for r in STUDY.present("smoke", store) if r.spec.config.get("dropout"))
+@pytest.mark.parametrize("kind", ["search", "run"])
+def test_dropout_of_another_device_is_not_replayed(store, kind):
+    record = next(r for r in STUDY.present("smoke", store)
+                  if r.spec.config["regularization"] == "dropout" and bool(r.trials) == (kind == "search"))  # fmt: skip
     elsewhere = replace(record, environment={**record.environment, "device": "cuda"})
     assert replay(STUDY, elsewhere, store, device="cpu").agrees is None
 
@@ -195,22 +200,48 @@ def test_nothing_is_chosen_by_test_numbers(store, monkeypatch):
     blind, true = STUDY.measure(run, Context("cpu")), store.read(run)
     assert blind.metrics["selected_epoch"] == true.metrics["selected_epoch"]
     assert blind.metrics["validation_accuracy"] == true.metrics["validation_accuracy"]
-    assert blind.metrics["test_accuracy"] != true.metrics["test_accuracy"]
+    assert blind.history["test_loss"] != true.history["test_loss"]
+    weights = load_file(store.weights_path(run))
+    assert all(torch.equal(weights[name], blind.weights[name]) for name in weights)
 
 
-def test_a_search_resumes_from_its_journal(store, tmp_path):
+def test_a_search_resumes_from_its_journal(store, tmp_path, monkeypatch):
+    import worked.train
+
+    trained, true_train = [], worked.train.train
+    monkeypatch.setattr("worked.train.train", lambda *a, **k: trained.append(1) or true_train(*a, **k))
     search, journal, ticks = specs(store, search=True)[1], tmp_path / "journal", []
     context = Context("cpu", code="c", journal=journal, tick=ticks.append)
     whole = STUDY.measure(search, context)
     lines = [line for line in journal.read_text().splitlines() if line]
-    assert len(lines) == len(whole.trials) == 6
+    assert len(lines) == len(whole.trials) == len(trained) == sum(ticks) == 6
     journal.write_text("\n".join(lines[:4]) + "\n" + lines[4][:50])  # killed while it noted the fifth
-    ticks.clear()
+    trained.clear()
     assert STUDY.measure(search, context) == whole
-    assert len(ticks) == 2
-    ticks.clear()
-    assert STUDY.measure(search, Context("cpu", code="other", journal=journal, tick=ticks.append)) == whole
-    assert len(ticks) == 6
+    assert len(trained) == 2
+    assert sum(ticks) == 12  # the bar counts what was noted, too
+    trained.clear()
+    assert STUDY.measure(search, replace(context, code="other")) == whole
+    assert len(trained) == 6
+
+
+def test_killed_in_the_middle_it_loses_no_finished_run(store):
+    """SIGKILL while runs are measured: what was stored stays as it was, and the next run goes on."""
+    for spec in specs(store)[2:]:
+        store.path(spec).unlink()
+    kept = {path: path.read_bytes() for path in (store.root / STUDY.slug).glob("*.json")}
+    process = subprocess.Popen([sys.executable, "-m", "worked", "run", "--profile", "smoke", STUDY.slug],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    while len(found := set((store.root / STUDY.slug).glob("*.json"))) == len(kept):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    kept |= {path: path.read_bytes() for path in found - set(kept)}
+    assert main(["run", "--profile", "smoke", STUDY.slug]) == 0
+    assert all(path.read_bytes() == content for path, content in kept.items())
+    assert len(STUDY.present("smoke", store)) == 12
+    assert not list((store.root / STUDY.slug).glob("*.partial"))
 
 
 def test_train_and_test(store, tmp_path, capsys):
@@ -246,6 +277,34 @@ def test_missing_data_is_one_sentence(monkeypatch, tmp_path, capsys):
     assert "worked data fetch fashion_mnist" in fails(capsys, "run", STUDY.slug)
 
 
+def test_a_build_mends_a_damaged_record_or_names_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WORKED_STORE", str(tmp_path))
+    filled = fabricated.store(tmp_path)
+    assert main(["run", "--for-build", STUDY.slug]) == 0
+    assert "every record of the profile full is stored" in capsys.readouterr().out
+    filled.path(STUDY.wanted("full", filled)[0]).write_text("damaged")
+    monkeypatch.setenv("WORKED_RESULTS", "stored")
+    assert "is not a record" in fails(capsys, "run", "--for-build", STUDY.slug)
+    monkeypatch.setenv("WORKED_RESULTS", "reuse")
+    monkeypatch.setenv("WORKED_DATA", str(tmp_path / "none"))
+    assert "worked data fetch" in fails(capsys, "run", "--for-build", STUDY.slug)  # it went on to measure
+
+
+@pytest.mark.parametrize("name", ["verdicts.json", "replays.json"])
+def test_a_damaged_file_beside_the_records_is_named(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.setenv("WORKED_STORE", str(tmp_path))
+    monkeypatch.setattr("worked.derivations.names", lambda: [])
+    fabricated.store(tmp_path)
+    (tmp_path / name).write_text("{")
+    assert f"{name} is damaged" in fails(capsys, "verify" if name == "verdicts.json" else "status")
+
+
+def test_weights_that_cannot_be_written_are_refused_before_training(store, tmp_path, capsys):
+    how = ["train", "lenet5", "--profile", "smoke", "--regularization", "none", "--weights"]
+    assert "expected a file for --weights" in fails(capsys, *how, str(tmp_path))
+    assert "cannot be read or written" in fails(capsys, *how, str(tmp_path / "no folder" / "w.safetensors"))
+
+
 def test_stored_policy_runs_nothing(monkeypatch, capsys):
     monkeypatch.setenv("WORKED_RESULTS", "stored")
     assert "0 of 4 or more records" in fails(capsys, "run", "--for-build", STUDY.slug)
@@ -259,10 +318,11 @@ def test_unknown_study_and_wrong_usage(capsys):
         main(["run", "--profile", "huge"])
 
 
-def test_status_names_orphans(store, capsys):
+def test_status_names_orphans(store, monkeypatch, capsys):
     orphan = specs(store, search=True)[0]
     assert main(["status"]) == 0
     assert "no study asks" not in capsys.readouterr().out
+    monkeypatch.setattr("worked.study.Study.is_complete", lambda *_: True)
     record = store.read(orphan)
     store.write(replace(record, spec=replace(orphan, protocol=0)))
     assert main(["status"]) == 0

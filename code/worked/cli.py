@@ -4,12 +4,13 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from worked.records import Store
-from worked.study import PROFILES, Context, Study, StudyError
+from worked.study import PROFILE_NAMES, Context, Study, StudyError
 
 POLICIES = ("reuse", "stored", "fresh")
 
@@ -41,6 +42,8 @@ def _sentence(error: Exception) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from worked.studies.lenet5_regularization import SETTINGS
+
     parser = argparse.ArgumentParser(prog="worked", description="Run, replay and verify what the report shows.")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -57,8 +60,8 @@ def _parser() -> argparse.ArgumentParser:
 
     added = command("run", run, "Measure the records that are missing, and say why they are.")
     added.add_argument("study", nargs="*", help="all studies if none is named")
-    added.add_argument("--profile", choices=PROFILES, default="full")
-    added.add_argument("--workers", type=int, help="processes on a CPU (default: one a core)")
+    added.add_argument("--profile", choices=PROFILE_NAMES, default="full")
+    added.add_argument("--workers", type=_positive, help="processes on a CPU (default: one a core)")
     added.add_argument("--fresh", action="store_true", help="measure again what is stored")
     added.add_argument("--for-build", action="store_true", help="do what $WORKED_RESULTS asks for before a build")
     on_device(added)
@@ -75,22 +78,29 @@ def _parser() -> argparse.ArgumentParser:
 
     added = command("train", train, "Train a network as its study does, and keep its weights.")
     added.add_argument("network", choices=tuple(NETWORKS))
-    added.add_argument("--regularization", required=True, choices=("none", "dropout", "weight-decay", "batch-norm"))
+    added.add_argument("--regularization", required=True, choices=SETTINGS)
     added.add_argument("--seed", type=int, default=0)
     added.add_argument("--weights", type=Path, required=True, metavar="OUT.safetensors")
-    added.add_argument("--profile", choices=PROFILES, default="full")
+    added.add_argument("--profile", choices=PROFILE_NAMES, default="full")
     on_device(added)
 
     added = command("test", test, "Print the accuracies of a network with stored weights.")
     added.add_argument("network", choices=tuple(NETWORKS))
     added.add_argument("--weights", type=Path, required=True, metavar="FILE.safetensors")
-    added.add_argument("--profile", choices=PROFILES, default="full")
+    added.add_argument("--profile", choices=PROFILE_NAMES, default="full")
     on_device(added)
 
     added = command("data", data, "Show, download or generate image sets.")
     added.add_argument("action", choices=("status", "fetch", "generate"))
     added.add_argument("name", nargs="?")
     return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1, got {number}")
+    return number
 
 
 # -- studies ---------------------------------------------------------------------------------------------------------
@@ -113,14 +123,16 @@ def status(arguments: argparse.Namespace) -> int:
             asked |= {spec.key for spec in specs}
             devices = sorted({record.environment["device_name"] for record in records})
             dates = sorted({record.created[:10] for record in records})
-            missing = len(specs) - len(records)
+            missing = len(specs) - len(records)  # known now: runs wait for their searches
             unreplayed = len(study.unreplayed(records, store))
             print(
                 f"{study.slug:28} {profile:8} {len(records):8} {missing:8} {unreplayed:10}  "
                 + ", ".join([*devices, *dates])
             )
-        orphans = [record.key for record in store.records(study.slug) if record.key not in asked]
-        if orphans:
+        # A search that is missing hides the runs that follow from it.
+        known = study.is_complete("full", store)
+        orphans = [record.key for record in store.readable(study.slug) if record.key not in asked]
+        if known and orphans:
             print(f"{study.slug}: no study asks any more for {', '.join(orphans)}")
     return 0
 
@@ -246,6 +258,10 @@ def train(arguments: argparse.Namespace) -> int:
             f"the search that chooses the hyperparameters of {arguments.regularization} is not stored: "
             f"run `worked run {study.slug} --profile {arguments.profile}`"
         )
+    if arguments.weights.is_dir():
+        raise StudyError(f"expected a file for --weights, got the folder {arguments.weights}")
+    with tempfile.TemporaryFile(dir=arguments.weights.parent):
+        pass  # fails now, and not after the training, where nothing can be written
     spec = replace(specs[0], seed=arguments.seed)
     print(", ".join(f"{name} {value}" for name, value in spec.config.items()) + f", seed {spec.seed}, on {device}")
     with tqdm(total=study.epochs(spec), unit="epoch", dynamic_ncols=True) as bar:

@@ -152,6 +152,8 @@ def curves(
         span: length of the vertical axis below the highest value; what lies lower is left to the numbers as CSV.
         x: positions of the values, on a logarithmic axis; 1, 2, 3, ... if None. A shorter list has the first of them.
     """
+    if max(map(len, panes.values())) > len(COLOURS):
+        raise ValueError(f"expected at most {len(COLOURS)} lines in a panel of {name}")
     drawing, axes = panels(list(panes))
     own_legends = len({tuple(series) for series in panes.values()}) > 1
     rows: list[dict[str, Any]] = []
@@ -172,7 +174,8 @@ def curves(
                 for place, p in zip(places, points, strict=True)
                 if p
             ]
-            ends.append(f"{label} from {means[0]:.1f} to {means[-1]:.1f}, highest {max(means):.1f}")
+            finite = [mean for mean in means if math.isfinite(mean)]
+            ends.append(f"{label} from {finite[0]:.1f} to {finite[-1]:.1f}, highest {max(finite):.1f}")
         told.append(f"{title}: {'; '.join(ends)}")
         if x:
             axis.set_xscale("log")

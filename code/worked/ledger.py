@@ -8,7 +8,7 @@ from typing import Any
 from worked import derivations, findings
 from worked.claims import CHANCE, NOT_SUPPORTED, SUPPORTED, UNDECIDED, Verdict
 from worked.findings import Findings
-from worked.records import Store, write_atomically
+from worked.records import Store, read_json, write_atomically
 from worked.study import StudyError
 
 
@@ -22,6 +22,7 @@ def judged(finding: Findings, store: Store) -> list[Verdict]:
     """A study's claims, judged on the records of its best complete profile."""
     profile = finding.study.best_profile(store)
     if profile is None:
+        finding.study.present("full", store)  # names a damaged record
         raise StudyError(f"{finding.study.slug} lacks records: run `worked run {finding.study.slug}`")
     summary = finding.summarise(finding.study.present(profile, store))
     return [claim.judge(summary) for claim in finding.claims]
@@ -40,8 +41,7 @@ def accept(store: Store, today: list[Verdict]) -> None:
 
 def changes(store: Store, today: list[Verdict]) -> list[str]:
     """What differs from the accepted verdicts, a sentence each; an honest "not supported" is no difference."""
-    path = store.root / "verdicts.json"
-    accepted = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    accepted = read_json(store.root / "verdicts.json")
     now = {verdict.claim.id: verdict.state for verdict in today}
     return [
         f"the claim {name} is {now.get(name, 'gone')}, accepted was {accepted.get(name, 'nothing')}: "

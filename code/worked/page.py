@@ -34,8 +34,9 @@ def source(item: Any) -> Text:
     """The source of a function, class or method as the package holds it, with a link to its place in the file."""
     lines, start = inspect.getsourcelines(item)
     file = Path(inspect.getfile(item)).resolve().relative_to(ROOT).as_posix()
-    body = inspect.cleandoc("".join(lines)) if lines[0][:1].isspace() else "".join(lines).rstrip()
     link = f"[`{file}`](repo:{file}#L{start}-L{start + len(lines) - 1})"
+    lines = [line for line in lines if line.strip() not in ("# fmt: off", "# fmt: on")]
+    body = inspect.cleandoc("".join(lines)) if lines[0][:1].isspace() else "".join(lines).rstrip()
     return Text(f"```python\n{body}\n```\n\n{{.provenance}}\nSource: {link}\n")
 
 

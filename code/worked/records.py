@@ -7,7 +7,6 @@ written to a temporary name, synced and renamed, so that a killed process leaves
 
 import hashlib
 import json
-import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -230,6 +229,9 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def finite_or_none(value: float | None) -> float | None:
-    """``value``, or None where JSON has no word for it."""
-    return value if value is not None and math.isfinite(value) else None
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a small file beside the records, empty where there is no file; ``RecordError`` if damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise RecordError(f"{path} is damaged ({error}): restore it from git, or remove it") from None

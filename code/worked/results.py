@@ -1,12 +1,13 @@
 """A study's records, ready to be shown on a page: notice, figures, tables, claims, provenance."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from worked.claims import Verdict
+from worked.estimate import percent
 from worked.figures import Chart, Table
 from worked.findings import Findings
 from worked.page import Text
@@ -76,16 +77,15 @@ class Results:
         """Keys of the records that today's code has neither made nor replayed."""
         return self.study.unreplayed(self.records, self.store)
 
-    @cached_property
-    def provenance(self) -> str:
-        """One line: profile, data, seeds, device, code, date, records."""
-        first = self.records[0]
-        seeds = sorted({record.spec.seed for record in self.records if not record.trials})
-        devices = sorted({record.environment["device_name"] for record in self.records})
-        versions = sorted({"PyTorch " + record.environment["torch"].partition("+")[0] for record in self.records})
-        dates = sorted({record.created[:10] for record in self.records})
-        codes = sorted({record.code[:8] for record in self.records})
-        kinds = sorted({record.data_source for record in self.records})
+    def provenance(self, records: Sequence[Record]) -> str:
+        """One line on ``records``: profile, data, seeds, device, code, date, where they are."""
+        first = records[0]
+        seeds = sorted({record.spec.seed for record in records})
+        devices = sorted({record.environment["device_name"] for record in records})
+        versions = sorted({"PyTorch " + record.environment["torch"].partition("+")[0] for record in records})
+        dates = sorted({record.created[:10] for record in records})
+        codes = sorted({record.code[:8] for record in records})
+        kinds = sorted({record.data_source for record in records})
         fingerprint = first.data_fingerprint["train"][:8]
         folder = f"results/{self.study.slug}"
         parts = (
@@ -96,13 +96,14 @@ class Results:
             " and ".join(versions),
             f"code {' and '.join(codes)}",
             " to ".join(dict.fromkeys((dates[0], dates[-1]))),
-            f"[{len(self.records)} records](repo:{folder})",
+            f"[{len(records)} records](repo:{folder})",
         )
         return " · ".join(parts)
 
-    def show(self, draw: Callable[[Any], Chart | Table]) -> Chart | Table:
-        """A figure or table of the study's summary, with the provenance line."""
-        return replace(draw(self.summary), provenance=self.provenance)
+    def show(self, draw: Callable[[Any], Chart | Table], *, searches: bool = False) -> Chart | Table:
+        """A figure or table of the study's summary, with the provenance of the searches, or of the runs."""
+        used = [record for record in self.records if bool(record.trials) == searches]
+        return replace(draw(self.summary), provenance=self.provenance(used))
 
     def claims(self, *names: str) -> Text:
         """The verdicts on some of the study's claims, each in the place of its sentence."""
@@ -122,8 +123,10 @@ class Results:
             path = self.store.weights_path(record.spec)
             if path.exists():
                 file = f"results/{self.study.slug}/{path.name}"
-                lines.append(f"- {self.findings.name(record)}: [`{file}`](repo:{file})")
-        return Text("\n".join(lines))
+                name = self.findings.name(record)
+                accuracy = percent(record.metrics["test_accuracy"] or 0.0)
+                lines.append(f"- {name}, test accuracy {accuracy}: [`{file}`](repo:{file})")
+        return Text("\n".join(lines) or "No weights are stored.")
 
     def record_list(self) -> Text:
         """Every record with its key, what it is, and when and how long it ran."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from worked.closure import closure_of_module, code_fingerprint
-from worked.records import Record, RecordError, Spec, Store, canonical, write_atomically
+from worked.records import Record, RecordError, Spec, Store, canonical, read_json, write_atomically
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Loaded = tuple[Splits, dict[str, str], str]
 
-PROFILES = ("full", "laptop", "smoke")  # best first
+PROFILE_NAMES = ("full", "laptop", "smoke")  # best first
 
 
 class StudyError(RuntimeError):
@@ -104,15 +104,15 @@ class Study:
 
     def wanted(self, profile: str, store: Store) -> list[Spec]:
         """The specs of ``profile`` that are known now."""
-        return list(self.specs(self.profiles[profile], store.read))
+        return list(self.specs(self.profiles[profile], store.read_if_sound))
 
     def present(self, profile: str, store: Store) -> list[Record]:
-        """The records of ``profile`` that are stored."""
+        """The records of ``profile`` that are stored; ``RecordError`` where one is damaged."""
         return [record for spec in self.wanted(profile, store) if (record := store.read(spec))]
 
     def is_complete(self, profile: str, store: Store) -> bool:
-        """Whether every record of ``profile`` is stored, those included that wait for others."""
-        return all(store.path(spec).exists() for spec in self.wanted(profile, store))
+        """Whether every record of ``profile`` is stored and sound, those included that wait for others."""
+        return all(store.read_if_sound(spec) for spec in self.wanted(profile, store))
 
     def unreplayed(self, records: Iterable[Record], store: Store) -> list[str]:
         """Keys of the records that today's code has neither made nor replayed."""
@@ -193,7 +193,7 @@ def run(
     try:
         while True:
             # A record that arrives can make further specs known, so the list is asked for again each time.
-            for spec in study.specs(study.profiles[profile], store.read_if_sound):
+            for spec in study.wanted(profile, store):
                 if spec.key in seen:
                     continue
                 seen.add(spec.key)
@@ -201,15 +201,19 @@ def run(
                 if reason is None:
                     reused += 1
                     continue
-                say(f"run {label(spec)}: {reason}")
                 if pool is None:  # torch is imported here, not before there is something to run
                     device = resolve_device(device)
-                    pool = _Pool(study.slug, device, workers)
                     say(f"{study.slug} on {device}: the whole profile {profile} takes {study.profiles[profile].cost}")
+                    pool = _Pool(study.slug, device, workers)
+                pool.say(say, f"run {label(spec)}: {reason}")
+                if fresh:
+                    _journal(store, spec).unlink(missing_ok=True)
                 pending[pool.submit(study, spec, Context(device, code, _journal(store, spec)))] = spec
             if not pending:
                 return Plan(measured, reused)
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            # What went well is stored before what failed is reported.
+            done = wait(pending, return_when=FIRST_COMPLETED).done
+            for future in sorted(done, key=lambda future: future.exception() is not None):
                 spec = pending.pop(future)
                 measurement, seconds = future.result()
                 _check_data(spec, measurement, store)
@@ -384,7 +388,7 @@ def search_measurement(
         best = {"validation_accuracy": None} if outcome.diverged else selected_metrics(outcome.history)
         return {**best, "diverged": outcome.diverged, "trace": outcome.trace}
 
-    trials = journaled(configs, measured, context)
+    trials = journaled(configs, measured, context, {"code": context.code, "device": context.device, **fingerprints})
     traces = [trial.pop("trace") for trial in trials]
     best = best_trial(trials)
     return Measurement(
@@ -409,8 +413,9 @@ def journaled(
     configs: Iterable[Mapping[str, Any]],
     measure: Callable[[Mapping[str, Any]], dict[str, Any]],
     context: Context,
+    origin: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """``measure`` each config, or take it from the journal where the same code has noted it before."""
+    """``measure`` each config, or take it from the journal where it was noted with the same ``origin``."""
     journal, noted = context.journal, {}
     if journal is not None and journal.exists():
         for line in journal.read_text(encoding="utf-8").splitlines():
@@ -418,18 +423,20 @@ def journaled(
                 entry = json.loads(line)
             except json.JSONDecodeError:
                 continue  # the line that a kill cut short
-            if entry["code"] == context.code:
+            if entry["origin"] == origin:
                 noted[canonical(entry["trial"]["config"])] = entry["trial"]
     trials = []
     for config in configs:
         trial = noted.get(canonical(config))
-        if trial is None:
+        if trial is not None:
+            context.tick(len(trial["trace"]["rates"]))
+        else:
             trial = {"config": dict(config), **measure(config)}
             if journal is not None:
                 journal.parent.mkdir(parents=True, exist_ok=True)
                 with journal.open("a", encoding="utf-8") as file:
                     # It begins a new line, as a kill may have cut the last one short.
-                    file.write("\n" + canonical({"code": context.code, "trial": trial}) + "\n")
+                    file.write("\n" + canonical({"origin": dict(origin), "trial": trial}) + "\n")
                     file.flush()
                     os.fsync(file.fileno())
         trials.append(trial)
@@ -445,24 +452,38 @@ class _Pool:
     """Processes that measure, and a bar over the epochs of all runs with the time left."""
 
     def __init__(self, title: str, device: str, workers: int | None):
-        from tqdm import tqdm
-
-        cores = os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         workers = 1 if device == "cuda" else min(workers or cores, cores)
         context = multiprocessing.get_context("spawn")
         self.ticks = context.SimpleQueue()
         self.executor = ProcessPoolExecutor(workers, context, _start_worker, (device, self.ticks, os.getpid()))
-        self.bar = tqdm(total=0, desc=title, unit="epoch", dynamic_ncols=True)
+        try:
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=0, desc=title, unit="epoch", dynamic_ncols=True)
+        except ImportError:  # a GPU node rarely has more than torch
+            self.bar = None
         threading.Thread(target=self._follow, daemon=True).start()
 
     def submit(self, study: Study, spec: Spec, context: Context) -> Future:
-        self.bar.total += study.epochs(spec)
-        self.bar.refresh()
+        if self.bar is not None:
+            self.bar.total += study.epochs(spec)
+            self.bar.refresh()
         return self.executor.submit(_measure, study.module, spec, context)
 
+    def say(self, say: Callable[[str], None], line: str) -> None:
+        """Print a line, above the bar where there is one."""
+        if self.bar is not None:
+            self.bar.clear()
+        say(line)
+        if self.bar is not None:
+            self.bar.refresh()
+
     def _follow(self) -> None:
-        while (epochs := self.ticks.get()) is not None:
-            self.bar.update(epochs)
+        while True:
+            epochs = self.ticks.get()
+            if self.bar is not None:
+                self.bar.update(epochs)
 
     def close(self) -> None:
         """End at once: what is still running is given up."""
@@ -470,8 +491,8 @@ class _Pool:
         self.executor.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.terminate()
-        self.ticks.put(None)
-        self.bar.close()
+        if self.bar is not None:
+            self.bar.close()
 
 
 def _start_worker(device: str, ticks: Any, parent: int) -> None:
@@ -517,6 +538,7 @@ def evaluate_weights(study: Study, spec: Spec, path: Path, *, device: str) -> di
     Raises:
         StudyError: the file is missing or damaged, or holds the weights of another network.
     """
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -528,9 +550,10 @@ def evaluate_weights(study: Study, spec: Spec, path: Path, *, device: str) -> di
     except (OSError, SafetensorError) as error:
         raise StudyError(f"expected weights in {path}, but it cannot be read: {error}") from None
     except RuntimeError as error:
-        raise StudyError(f"{path} holds the weights of another network: {str(error).splitlines()[1].strip()}") from None
+        detail = str(error).splitlines()[-1].strip()
+        raise StudyError(f"{path} holds the weights of another network: {detail}") from None
     splits, _, _ = study.load(spec, device)
-    model = model.to(device)
+    model = model.to(device).to(memory_format=torch.channels_last)
     normalised = normaliser(splits.train.pixels)
     metrics: dict[str, float] = {}
     for name in ("train", "validation", "test"):
@@ -545,7 +568,8 @@ def replay(study: Study, record: Record, store: Store, *, device: str) -> Replay
 
     if record.history and not record.diverged and selected_metrics(record.history) != record.metrics:
         return Replay(record.key, False, "its metrics are not those of the epoch that its history selects")
-    if record.environment["device"] != device and record.spec.config.get("dropout"):
+    configs = [trial["config"] for trial in record.trials] or [record.spec.config]
+    if record.environment["device"] != device and any(config.get("dropout") for config in configs):
         return Replay(record.key, None, f"its dropout was drawn on {record.environment['device']}, here is {device}")
     today = study.measure(record.spec, Context(device, steps=len(record.trace["losses"])))
     for split, expected in record.data_fingerprint.items():
@@ -581,8 +605,7 @@ def _pairs(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[tuple
 
 def read_stamps(store: Store) -> dict[str, dict[str, str]]:
     """What ``replays.json`` notes: key -> code that a record agreed with, and when and where."""
-    path = store.root / "replays.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return read_json(store.root / "replays.json")
 
 
 def stamp(store: Store, study: Study, keys: Iterable[str], device: str) -> None:

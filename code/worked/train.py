@@ -50,10 +50,6 @@ class Splits:
     validation: Images
     test: Images
 
-    def to(self, device: torch.device) -> "Splits":
-        """The same splits on ``device``."""
-        return Splits(self.train.to(device), self.validation.to(device), self.test.to(device))
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -219,7 +215,7 @@ def train(
 
 @torch.inference_mode()
 def evaluation(model: nn.Module, images: Images, normalised: Callable[[Tensor], Tensor]) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy of ``model`` on ``images``, with dropout off batch norm by running averages."""
+    """Mean cross-entropy and accuracy of ``model`` on ``images``; dropout is off, batch norm uses its averages."""
     model.eval()
     loss = torch.zeros((), dtype=torch.float64, device=images.labels.device)
     correct = torch.zeros((), dtype=torch.int64, device=images.labels.device)

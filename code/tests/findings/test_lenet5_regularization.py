@@ -8,6 +8,7 @@ import pytest
 from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from worked.findings import lenet5_regularization as lenet5
 from worked.results import Results, of
+from worked.study import StudyError
 
 CLAIMS = {claim.id: claim for claim in lenet5.FINDINGS.claims}
 # The metric whose rise speaks for the claim, and the setting in which it is moved.
@@ -105,6 +106,39 @@ def test_figures_and_tables_hold_every_number(store):
     assert "nan" not in str(table.body)
     assert {row[2] for row in shown.show(lenet5.choice).body} <= {"0.01", "0.03", "0.1", "0.3", "1"}
     assert "supported" in shown.claims("lenet5-pass")._repr_markdown_()
+
+
+def test_provenance_is_of_what_was_drawn(store):
+    shown = of(lenet5.FINDINGS)
+    assert "seed 100 " in shown.show(lenet5.choice, searches=True).provenance
+    assert "[4 records]" in shown.show(lenet5.search, searches=True).provenance
+    assert "seeds 0 to 4" in shown.show(lenet5.convergence).provenance
+    assert "[20 records]" in shown.show(lenet5.convergence).provenance
+
+
+def test_text_is_computed_from_the_records(store):
+    summary = of(lenet5.FINDINGS).summary
+    assert "54,000 remain" in lenet5.protocol(summary)
+    assert "one run of 10 epochs with the seed 100" in lenet5.searching(summary)
+    assert "0 trials ended" in lenet5.searching(summary)
+    assert f"**{lenet5.NAMES[summary.best]}**" in lenet5.brief(summary)
+
+
+def test_a_diverged_run_is_named_and_a_diverged_trial_is_left_out(store):
+    every = records(store)
+    broken = [replace(r, diverged="a loss was not finite") if r.spec.seed == 3 else r for r in every]
+    with pytest.raises(StudyError, match="diverged and has no accuracy to show"):
+        lenet5.Summary(broken)
+    lost = [
+        replace(r, trials=[{**r.trials[0], "validation_accuracy": None, "diverged": "x"}, *r.trials[1:]])
+        if r.trials
+        else r
+        for r in every
+    ]
+    chart = lenet5.search(lenet5.Summary(lost))
+    assert "nan" not in chart.alt
+    assert len(chart.rows) == 4 + 12 + 12 + 5 - 4
+    assert "4 trials ended" in lenet5.searching(lenet5.Summary(lost))
 
 
 def test_charts_are_written_for_the_page(store, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from worked.figures import Chart, Table
 from worked.findings import Findings
 from worked.records import Record
 from worked.studies.lenet5_regularization import BATCH_SIZE, SETTINGS, SLUG, SPLIT_SEED, STUDY
-from worked.study import best_trial
+from worked.study import StudyError, best_trial
 
 NAMES = {"none": "no regularisation", "dropout": "dropout", "weight-decay": "weight decay", "batch-norm": "batch norm"}
 TITLES = {"dropout": "Dropout probability", "weight-decay": "Weight decay factor"}  # of the lines of a search
@@ -24,6 +24,8 @@ class Summary:
     """The records by what they are: ``runs`` by setting, in the order of the seeds, and ``searches`` by setting."""
 
     def __init__(self, records: Sequence[Record]):
+        if lost := [f"{record.key} ({record.diverged})" for record in records if record.diverged]:
+            raise StudyError(f"a run of {SLUG} diverged and has no accuracy to show: {', '.join(lost)}")
         ordered = sorted(records, key=lambda record: record.spec.seed)
         of = {name: [r for r in ordered if r.spec.config["regularization"] == name] for name in SETTINGS}
         self.searches = {name: next(r for r in of[name] if r.trials) for name in SETTINGS}
@@ -103,14 +105,15 @@ def brief(summary: Summary) -> str:
     )
 
 
-def protocol(profile: str) -> str:
-    """How the runs were made, in numbers of the study's own settings."""
+def protocol(summary: Summary) -> str:
+    """How the runs were made, in numbers of the study's own settings and records."""
     from worked.data import SETS
     from worked.train import Recipe
 
-    settings, counts = STUDY.profiles[profile].settings, SETS["fashion_mnist"].counts
-    held, seeds = settings["validation"], settings["seeds"]
-    recipe = Recipe(settings["epochs"], 0.0, BATCH_SIZE)
+    runs = [run for name in SETTINGS for run in summary.runs[name]]
+    settings, counts = STUDY.profiles[runs[0].spec.profile].settings, SETS["fashion_mnist"].counts
+    held, recipe = settings["validation"], Recipe(settings["epochs"], 0.0, BATCH_SIZE)
+    hours = sum(record.seconds for record in (*runs, *summary.searches.values())) / 3600
     return (
         f"Of the {counts['train']:,} training images, {held:,} drawn once by the seed {SPLIT_SEED} are set aside "
         f"for validation; {counts['train'] - held:,} remain, and the {counts['test']:,} test images are only ever "
@@ -119,8 +122,29 @@ def protocol(profile: str) -> str:
         "and then falls to nearly zero. Pixels are shifted and scaled to mean 0 and variance 1 over the training "
         "images. After each epoch, loss and accuracy are taken on all three splits. There is no early stop: every "
         "run does all its epochs, and the epoch that counts is the one with the highest validation accuracy, the "
-        f"earliest where several are equal. Each setting is trained {len(seeds)} times; the seed sets the initial "
-        "weights, the order of the images and the draws of dropout."
+        f"earliest where several are equal. Each setting is trained {len(settings['seeds'])} times; the seed sets the "
+        "initial weights, the order of the images and the draws of dropout. All runs and searches together took "
+        f"{hours:.1f} hours of one processor core."
+    )
+
+
+def searching(summary: Summary) -> str:
+    """How the hyperparameters were searched for, and which choices lie at the end of a grid."""
+    first = summary.searches["none"]
+    edges = []
+    for name, record in summary.searches.items():
+        rates, chosen = [float(rate) for rate in record.spec.config["rates"].split()], best_trial(record.trials)
+        if chosen["config"]["rate"] in (rates[0], rates[-1]):
+            edges.append(NAMES[name])
+    ends = f"{' and '.join(edges)}: a better one may lie beyond" if edges else "no setting"
+    lost = sum(bool(trial["diverged"]) for record in summary.searches.values() for trial in record.trials)
+    return (
+        "Each setting has a search of its own, so that none is judged at another's learning rate: every peak rate of a "
+        "grid with every strength of the technique. A trial is one run of "
+        f"{first.spec.config['epochs']} epochs with the seed {first.spec.seed}, which no reported run has. It is measured "
+        "on the validation images alone, and the choice is the trial with the highest accuracy. "
+        f"{lost} trials ended with a loss that was not finite. The chosen rate is the lowest or the highest of its grid "
+        f"for {ends}."
     )
 
 
@@ -151,7 +175,7 @@ def search(summary: Summary) -> Chart:
     rates = max((record.spec.config["rates"].split() for record in summary.searches.values()), key=len)
     caption = (
         "Validation accuracy of the trials of the four searches against the peak learning rate. What lies far below "
-        "the best, or ended with a loss that was not finite, is left to the numbers of the table."
+        "the best, or diverged, is left out; it is among the numbers of the next table."
     )
     return figures.curves(
         f"{SLUG}-search",
