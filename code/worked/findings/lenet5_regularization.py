@@ -141,10 +141,10 @@ def searching(summary: Summary) -> str:
     return (
         "Each setting has a search of its own, so that none is judged at another's learning rate: every peak rate of a "
         "grid with every strength of the technique. A trial is one run of "
-        f"{first.spec.config['epochs']} epochs with the seed {first.spec.seed}, which no reported run has. It is measured "
-        "on the validation images alone, and the choice is the trial with the highest accuracy. "
-        f"{lost} trials ended with a loss that was not finite. The chosen rate is the lowest or the highest of its grid "
-        f"for {ends}."
+        f"{first.spec.config['epochs']} epochs with the seed {first.spec.seed}, which no reported run has. It is "
+        "measured on the validation images alone, and the choice is the trial with the highest accuracy. "
+        f"{lost} trials ended with a loss that was not finite. The chosen rate is the lowest or the highest of its "
+        f"grid for {ends}."
     )
 
 
