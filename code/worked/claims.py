@@ -40,10 +40,11 @@ class Verdict:
     @property
     def numbers(self) -> str:
         """Effect, interval and n in words."""
-        low, high = (self.claim.scale * bound for bound in (self.effect.low, self.effect.high))
+        bounds = (self.effect.mean, self.effect.low, self.effect.high)
+        mean, low, high = (f"{self.claim.scale * bound:+.2f}".replace("-", "−") for bound in bounds)
         return (
-            f"{self.claim.effect} {self.claim.scale * self.effect.mean:+.2f} {self.claim.unit}, "
-            f"95 % {self.effect.method} interval {low:+.2f} to {high:+.2f}, n = {self.effect.n}"
+            f"{self.claim.effect} {mean} {self.claim.unit}, 95 % {self.effect.method} interval {low} to {high}, "
+            f"n = {self.effect.n}"
         )
 
     def as_json(self) -> dict[str, Any]:

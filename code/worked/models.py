@@ -18,7 +18,13 @@ class LeNet5(nn.Module):
         classes: number of outputs.
     """
 
-    def __init__(self, *, dropout: float = 0.0, batch_norm: bool = False, classes: int = 10):
+    def __init__(
+        self,
+        *,
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        classes: int = 10,
+    ):
         super().__init__()
 
         def maps(n: int) -> nn.Module:
@@ -37,9 +43,9 @@ class LeNet5(nn.Module):
         )
         self.classifier = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(120, 84), units(84), nn.ReLU(),           # F6: the hidden layer
+            nn.Linear(120, 84), units(84), nn.ReLU(),           # F6:  84, hidden
             nn.Dropout(dropout),
-            nn.Linear(84, classes),                             # one logit a class
+            nn.Linear(84, classes),                             # logits
         )
         # fmt: on
 

@@ -73,8 +73,8 @@ def stable_logistic_loss(y: ArrayLike, z_2: ArrayLike) -> float:
 def gradient(X: ArrayLike, y: ArrayLike, W: Weights) -> Weights:
     """Gradient of the average loss J by backpropagation.
 
-    dJ/dz_2 = (y_hat - y) / B                   dJ/dw_2 = x_1ᵀ dJ/dz_2
-    dJ/dz_1 = dJ/dz_2 w_2ᵀ ⊙ x_1 ⊙ (1 - x_1)    dJ/dw_1 = Xᵀ dJ/dz_1
+    dJ/dz_2 = (y_hat - y) / B                   dJ/dw_2 = x_1.T dJ/dz_2
+    dJ/dz_1 = dJ/dz_2 w_2.T ⊙ x_1 ⊙ (1 - x_1)    dJ/dw_1 = X.T dJ/dz_1
 
     Args:
         X: inputs, `[B, D]`.
