@@ -50,6 +50,15 @@ def test_an_edited_module_executes_its_own_pages_only_and_says_why(book: Book) -
     assert "book/derivation executes" not in done.stdout
 
 
+def test_a_changed_style_reaches_the_site_and_executes_nothing(book: Book) -> None:
+    style = book.root / "book" / "_static" / "worked.css"
+    style.write_text(style.read_text(encoding="utf-8") + "\n/* changed */\n", encoding="utf-8")
+    done = book.build()
+    assert done.returncode == 0, done.stdout
+    assert "executes:" not in done.stdout
+    assert "/* changed */" in (book.html / "_static" / "worked.css").read_text(encoding="utf-8")
+
+
 def test_a_lost_file_and_a_changed_cell_are_noticed(book: Book) -> None:
     next(book.root.glob("_build/pages/book/experiment/*.csv")).unlink()
     page = book.root / "book" / "derivation.md"
