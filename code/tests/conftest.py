@@ -1,11 +1,6 @@
 """Fixtures of all tests."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # for `import fabricated`
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,10 @@
-"""Fixtures: the sample book, built once. The extensions are importable as they are in a build."""
+"""Fixtures: the sample book, built once."""
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
-from sample_book import ROOT, Book, make_book, sample_pages
-
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
+from sample_book import Book, make_book, sample_pages
 
 
 @pytest.fixture(scope="session")

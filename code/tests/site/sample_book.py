@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from addresses import addresses
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLE = Path(__file__).parent / "sample"
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+# What a build here takes for its addresses: a fork's workflow has others than the configuration.
+REPOSITORY, SITE = addresses(CONFIG["repository"]["url"], CONFIG["html"]["baseurl"], os.environ)
 
 FIGURE = '''"""Stands for the package's page helpers."""
 

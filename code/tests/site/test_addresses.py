@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from addresses import addresses, commit
-from sample_book import Book
+from sample_book import REPOSITORY, SITE, Book
 
 CONFIGURED = ("https://github.com/a/b", "https://a.github.io/b/")
 
@@ -39,11 +39,10 @@ def test_commit_is_that_of_the_checkout(tmp_path: Path) -> None:
 
 def test_links_lead_to_the_branch_outside_a_checkout(built: Book) -> None:
     html = (built.html / "book" / "experiment.html").read_text(encoding="utf-8")
-    assert 'href="https://github.com/worked-report/worked/blob/main/code/worked/models.py#L1-L3"' in html
+    assert f'href="{REPOSITORY}/blob/main/code/worked/models.py#L1-L3"' in html
     assert "repo:" not in html
 
 
 def test_everything_takes_the_sites_address_from_one_place(built: Book) -> None:
-    site = "https://worked-report.github.io/worked/"
-    assert f"<loc>{site}book/experiment.html</loc>" in (built.html / "sitemap.xml").read_text(encoding="utf-8")
-    assert f'content="{site}book/experiment.html"' in (built.html / "book/experiment.html").read_text(encoding="utf-8")
+    assert f"<loc>{SITE}book/experiment.html</loc>" in (built.html / "sitemap.xml").read_text(encoding="utf-8")
+    assert f'content="{SITE}book/experiment.html"' in (built.html / "book/experiment.html").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 from html_fixes import repaired
-from sample_book import Book, make_book
+from sample_book import SITE, Book, make_book
 
 
 def test_the_sample_book_builds(built: Book) -> None:
@@ -119,7 +119,7 @@ def test_print_has_what_the_site_has(book: Book) -> None:
         r"\caption{Accuracy by epoch, with \(a^2\)",
         r"\workedprovenance{Profile full",
         r"\DUrole{workednotsupported}{not supported}",
-        r"\sphinxhref{https://worked-report.github.io/worked/\_downloads/",
+        rf"\sphinxhref{{{SITE}\_downloads/",
     ):
         assert piece in tex, piece
 

@@ -123,8 +123,8 @@ def protocol(summary: Summary) -> str:
         "images. After each epoch, loss and accuracy are taken on all three splits. There is no early stop: every "
         "run does all its epochs, and the epoch that counts is the one with the highest validation accuracy, the "
         f"earliest where several are equal. Each setting is trained {len(settings['seeds'])} times; the seed sets the "
-        "initial weights, the order of the images and the draws of dropout. All runs and searches together took "
-        f"{hours:.1f} hours of one processor core."
+        "initial weights, the order of the images and the draws of dropout. The wall times of all runs and "
+        f"searches add up to {hours:.1f} hours, on one processor core each."
     )
 
 
