@@ -65,7 +65,7 @@ class Chart:
     drawing: "Figure"
     alt: str  # what the drawing shows, from its data
     caption: str
-    rows: Rows  # the numbers drawn
+    rows: Rows = ()  # the numbers drawn; none in a diagram
     provenance: str = ""
 
     def __post_init__(self) -> None:
@@ -83,10 +83,12 @@ class Chart:
             with matplotlib.rc_context(STYLE):
                 self.drawing.savefig(folder / f"{self.name}.svg", metadata={"Date": None})
                 self.drawing.savefig(folder / f"{self.name}.pdf", metadata={"CreationDate": None})
+            foot = self.provenance + csv_link(self.name, self.rows)
             bundle["text/markdown"] = (
                 f":::{{figure}} {os.path.relpath(folder)}/{self.name}.*\n:name: {self.name}\n"
-                f":alt: {json.dumps(self.alt, ensure_ascii=False)}\n:class: dark-light\n\n{self.caption}\n\n"
-                f"{{.provenance}}\n{self.provenance}{csv_link(self.name, self.rows)}\n:::\n"
+                f":alt: {json.dumps(self.alt, ensure_ascii=False)}\n:class: dark-light\n\n{self.caption}\n"
+                + (f"\n{{.provenance}}\n{foot}\n" if foot else "")
+                + ":::\n"
             )
         return bundle
 

@@ -12,7 +12,7 @@ from worked.figures import Chart, Table
 from worked.findings import Findings
 from worked.page import Text
 from worked.records import Record, Store
-from worked.study import Study, StudyError
+from worked.study import DRAWN, Study, StudyError
 
 
 def claim(verdict: Verdict) -> Text:
@@ -62,7 +62,7 @@ class Results:
         said = []
         if self.profile != "full":
             said.append(f"This is the profile *{self.profile}*, a reduced form of the exercise's protocol.")
-        for kind in sorted({record.data_source for record in self.records} - {"official"}):
+        for kind in sorted({record.data_source for record in self.records} - {"official", DRAWN}):
             said.append(f"The data are *{kind}*, not the official set: do not compare them with published numbers.")
         unreplayed = self.unreplayed
         if unreplayed:
@@ -86,11 +86,14 @@ class Results:
         dates = sorted({record.created[:10] for record in records})
         codes = sorted({record.code[:8] for record in records})
         kinds = sorted({record.data_source for record in records})
-        fingerprint = first.data_fingerprint["train"][:8]
+        if first.data_source == DRAWN:
+            data = f"data drawn by each run: {first.spec.data['name']}"
+        else:
+            data = f"{' and '.join(kinds)} {first.spec.data['name']} data ({first.data_fingerprint['train'][:8]})"
         folder = f"results/{self.study.slug}"
         parts = (
             f"Profile {self.profile}",
-            f"{' and '.join(kinds)} {first.spec.data['name']} data ({fingerprint})",
+            data,
             f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}",
             " and ".join(devices),
             " and ".join(versions),

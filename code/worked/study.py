@@ -4,7 +4,6 @@ The process that calls :func:`run` is the only one that writes records; the othe
 """
 
 import json
-import math
 import multiprocessing
 import os
 import signal
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     Loaded = tuple[Splits, dict[str, str], str]
 
 PROFILE_NAMES = ("full", "laptop", "smoke")  # best first
+DRAWN = "drawn"  # source of data that a run draws itself, from the distribution that its exercise names
 
 
 class StudyError(RuntimeError):
@@ -95,8 +95,9 @@ class Study:
     specs: Callable[[Profile, Stored], Iterable[Spec]]  # a later stage may wait for the records of an earlier one
     measure: Callable[[Spec, Context], Measurement]  # imports torch
     epochs: Callable[[Spec], int]  # epochs that one run takes, for the progress bar
-    load: "Callable[[Spec, str], Loaded]"  # the splits of a run on a device
-    network: "Callable[[Mapping[str, Any]], nn.Module]"  # the untrained network of a config
+    # What stored weights are tested with; None where a study keeps none.
+    load: "Callable[[Spec, str], Loaded] | None" = None  # the splits of a run on a device
+    network: "Callable[[Mapping[str, Any]], nn.Module] | None" = None  # the untrained network of a config
 
     def code(self) -> str:
         """Fingerprint of the code that today's run would use."""
@@ -544,6 +545,8 @@ def evaluate_weights(study: Study, spec: Spec, path: Path, *, device: str) -> di
 
     from worked.train import evaluation, normaliser
 
+    if study.network is None or study.load is None:
+        raise StudyError(f"{study.slug} keeps no weights: there is nothing to test")
     model = study.network(spec.config)
     try:
         model.load_state_dict(load_file(path))
@@ -564,6 +567,8 @@ def evaluate_weights(study: Study, spec: Spec, path: Path, *, device: str) -> di
 
 def replay(study: Study, record: Record, store: Store, *, device: str) -> Replay:
     """Run the first steps of ``record`` with today's code; compare data, losses, rates, metrics, stored weights."""
+    if record.data_source == DRAWN:
+        return _measure_again(study, record, device)
     from worked.train import selected_metrics
 
     if record.history and not record.diverged and selected_metrics(record.history) != record.metrics:
@@ -576,22 +581,58 @@ def replay(study: Study, record: Record, store: Store, *, device: str) -> Replay
         if today.data_fingerprint[split] != expected:
             detail = f"the {split} data have the fingerprint {today.data_fingerprint[split]}, recorded {expected}"
             return Replay(record.key, False, detail)
-    here, there = environment(device), record.environment
-    exact = device == "cpu" and all(here[name] == there[name] for name in ("device", "device_name", "torch", "numpy"))
-    allowed = 0.0 if exact else TOLERANCE
+    allowed = _allowed(record, device)
     for what, mine, theirs in _pairs(today.trace, record.trace):
-        if mine is None or theirs is None:
-            difference = 0.0 if mine is theirs else math.inf
-        else:
-            difference = abs(mine - theirs) / max(abs(theirs), 1e-12)
-        if difference > allowed:
+        if not _near(mine, theirs, allowed):
             return Replay(record.key, False, f"{what} is {mine}, recorded {theirs}, allowed difference {allowed:g}")
     if (path := store.weights_path(record.spec)).exists():
         for name, value in evaluate_weights(study, record.spec, path, device=device).items():
             if abs(value - (record.metrics[name] or 0.0)) > max(allowed, 1e-6):
                 return Replay(record.key, False, f"{name} of its weights is {value}, recorded {record.metrics[name]}")
-    agreement = "exact" if exact else f"within {TOLERANCE:g} (a GPU, or another device or version)"
-    return Replay(record.key, True, f"{len(record.trace['losses'])} steps, {agreement}")
+    return Replay(record.key, True, f"{len(record.trace['losses'])} steps, {_agreement(allowed)}")
+
+
+def _allowed(record: Record, device: str) -> float:
+    """The relative difference allowed to a replay: none on the same device with the same versions."""
+    here, there = environment(device), record.environment
+    exact = device == "cpu" and all(here[name] == there[name] for name in ("device", "device_name", "torch", "numpy"))
+    return 0.0 if exact else TOLERANCE
+
+
+def _agreement(allowed: float) -> str:
+    return f"within {allowed:g} (a GPU, or another device or version)" if allowed else "exact"
+
+
+def _near(mine: float | None, theirs: float | None, allowed: float) -> bool:
+    if mine is None or theirs is None:
+        return mine is theirs
+    return abs(mine - theirs) <= allowed * max(abs(theirs), 1e-12)
+
+
+def _measure_again(study: Study, record: Record, device: str) -> Replay:
+    """A run that draws its own data is short: it is measured again whole, and every number compared."""
+    today, allowed = study.measure(record.spec, Context(device)), _allowed(record, device)
+    count = 0
+    for kind in ("metrics", "history", "trace"):
+        mine, theirs = (dict(_leaves(getattr(one, kind))) for one in (today, record))
+        if mine.keys() != theirs.keys():
+            odd = ", ".join(sorted(mine.keys() ^ theirs.keys()))
+            return Replay(record.key, False, f"its {kind} are not those that today's code measures: {odd}")
+        for name, value in theirs.items():
+            if not _near(mine[name], value, allowed):
+                detail = f"{name} is {mine[name]}, recorded {value}, allowed difference {allowed:g}"
+                return Replay(record.key, False, detail)
+        count += len(theirs)
+    return Replay(record.key, True, f"measured again, {count} numbers, {_agreement(allowed)}")
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every number in nested mappings and lists, with where it stands."""
+    if isinstance(value, Mapping | list | tuple):
+        for key, part in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _leaves(part, f"{name} {key}".strip())
+    else:
+        yield name, value
 
 
 def _pairs(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[tuple[str, float | None, float | None]]:
