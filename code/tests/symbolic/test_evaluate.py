@@ -5,18 +5,28 @@ import math
 import pytest
 from sympy import (
     Abs,
+    Contains,
+    Expr,
     Function,
     Indexed,
     IndexedBase,
     Integer,
+    Integral,
+    Interval,
     KroneckerDelta,
     Limit,
     Max,
+    Mod,
+    Piecewise,
     Subs,
     Sum,
     Symbol,
+    binomial,
+    ceiling,
     exp,
+    floor,
     log,
+    oo,
     symbols,
 )
 
@@ -44,6 +54,13 @@ VALUES = {
         logistic(z) + exp(z) * log(2 + z) + Max(z, 0) + Abs(-z),
         0.6224593312 + math.exp(0.5) * math.log(2.5) + 1,
     ),
+    "remainder": (Mod(i - 3, m), 2),
+    "rounded": (floor(z + z) + 10 * ceiling(m / 2) + 100 * floor(-z), 1 + 20 - 100),
+    "rounded quotients": (floor((m * z + z) / z) + ceiling(m * (z / m) / z), 4 + 1),
+    "choices": (binomial(m + 2, i), 10),
+    "cases": (Piecewise((z, z > 1), (-z, (z >= 0) & (z < 1)), (0, True)), -0.5),
+    "integral": (Integral(exp(-(z**2)), (z, -oo, oo)), math.sqrt(math.pi)),
+    "integral of what is free": (Integral(z * m, (z, 0, i)), 6),
     "restriction": (Subs(z**2 + z, z, 3), 12),
     "limit": (Limit(z + 1, z, 0, "+"), 1),
     "derivative": (Partial(f, x[i]), 2 * 2 * 2.0),
@@ -87,10 +104,31 @@ def test_random_points_are_reproducible_and_in_range():
         one[x]((one[m] + 1,))
 
 
-def test_too_many_sizes_are_refused():
-    sizes = symbols("A B C D E", integer=True, positive=True)
-    with pytest.raises(ValueError, match="at most four sizes"):
-        random_point([sum(sizes)], {}, seed=1)
+def test_sizes_are_small_and_all_different():
+    sizes = symbols("A B C D E F", integer=True, positive=True)
+    drawn = [random_point([sum(sizes)], {}, seed=1)[size] for size in sizes]
+    assert sorted(drawn) == [2, 3, 4, 5, 6, 7]
+
+
+def test_an_undefined_function_takes_its_value_from_the_point():
+    g = Function("g")
+    assert evaluate(g(z, 2), {**point, g: lambda u, v: u + v}) == 2.5
+
+
+class Thrice(Expr):
+    def value_at(self, evaluator, point):
+        return 3 * evaluator(self.args[0], point)
+
+
+def test_a_class_of_its_own_brings_its_value():
+    assert evaluate(Thrice(z) + 1, point) == 2.5
+
+
+def test_no_case_is_no_value():
+    with pytest.raises(ValueError, match="no case"):
+        evaluate(Piecewise((z, z > 1)), point)
+    with pytest.raises(NotImplementedError, match="no truth value"):
+        evaluate(Piecewise((z, ~(Contains(z, Interval(0, 1)))), (0, True)), point)
 
 
 def test_a_held_variable_moves_off_its_definition():

@@ -11,7 +11,7 @@ from worked.symbolic.definitions import Definition, Definitions, name_of
 from worked.symbolic.domain import undefined
 from worked.symbolic.functions import Partial
 from worked.symbolic.latex import latex
-from worked.symbolic.methods import Algebra, Context, Method, Premise
+from worked.symbolic.methods import Algebra, AtSizes, Context, Method, Premise
 from worked.symbolic.sums import Ranges
 
 
@@ -182,11 +182,13 @@ def _printed(derivation: Derivation) -> Iterator[Expr]:
 
 def scope(derivation: Derivation, n: int) -> str:
     """Say for what step `n` holds: its sizes and free indices, or else its real variables, if any."""
+    if isinstance(derivation.steps[n].by, AtSizes):
+        return derivation.steps[n].by.scope
     free = derivation.head(n).free_symbols | derivation.steps[n].right.free_symbols
     used = set().union(*(derivation.definitions.reached_from(name_of(s)) for s in free), free)
     indices = [i for i in derivation.ranges if i in free]
     used |= {s for i in indices for bound in derivation.ranges[i] for s in bound.free_symbols}
-    sizes = [s for s in used if isinstance(s, Symbol) and s.is_integer and s.is_positive]
+    sizes = [s for s in used if isinstance(s, Symbol) and s.is_integer and s.is_nonnegative]
     reals = [s for s in free if isinstance(s, Symbol) and s.is_extended_real and not s.is_integer]
     reals = [s for s in reals if s not in derivation.definitions.by_name]
     parts = [f"${latex(s)}$" for s in (*sorted(sizes, key=str), *indices)]

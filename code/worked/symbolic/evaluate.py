@@ -5,6 +5,7 @@ simplified. Derivatives are central differences, or whatever `derivative` is pas
 """
 
 import math
+import operator
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,21 +14,32 @@ from typing import Any
 from sympy import (
     Abs,
     Add,
+    And,
     E,
     Expr,
+    Function,
     Indexed,
     IndexedBase,
+    Integral,
     KroneckerDelta,
     Limit,
     Max,
+    Mod,
     Mul,
+    Or,
+    Piecewise,
     Pow,
     Subs,
     Sum,
     Symbol,
+    binomial,
+    ceiling,
     exp,
+    false,
+    floor,
     log,
     oo,
+    true,
     zoo,
 )
 
@@ -41,7 +53,11 @@ Location = tuple[Name, tuple[int, ...]]
 
 STEP = 1e-5  # of the central differences: error about STEP**2
 NEAR = 1e-10  # how near a finite limit is approached
+ROUNDING = 1e-9  # a quotient of integers in floating point may fall this short of the integer that it is
 FAR = 40.0  # and an infinite one: exp(-40) is 4e-18
+RELATIONS = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,7 +108,52 @@ class Evaluator:
             return self(e.expr, {**point, **{v: self(to, point) for v, to in zip(e.variables, e.point, strict=True)}})
         if isinstance(e, Limit):
             return self._limit(e, point)
+        if isinstance(e, Mod):
+            return self(e.args[0], point) % self(e.args[1], point)
+        if isinstance(e, floor | ceiling):
+            rounded = math.floor if isinstance(e, floor) else math.ceil
+            return rounded(float(self(e.args[0], point)) - ROUNDING * (1 if isinstance(e, ceiling) else -1))
+        if isinstance(e, binomial):
+            return math.comb(*(int(self(part, point)) for part in e.args))
+        if isinstance(e, Piecewise):
+            return self._piece(e, point)
+        if isinstance(e, Integral):
+            return self._integral(e, point)
+        if isinstance(e, Function) and e.func in point:
+            return point[e.func](*(self(part, point) for part in e.args))
+        if hasattr(e, "value_at"):  # a class of a derivation's own
+            return e.value_at(self, point)
         raise NotImplementedError(f"no value for {type(e).__name__}: {e}")
+
+    def holds(self, condition: Any, point: Point) -> bool:
+        """Whether a relation, or a combination of relations, is true at a point."""
+        if condition in (true, false):
+            return bool(condition)
+        if isinstance(condition, And | Or):
+            return (all if isinstance(condition, And) else any)(self.holds(part, point) for part in condition.args)
+        compare = RELATIONS.get(getattr(condition, "rel_op", ""))
+        if compare is None:
+            raise NotImplementedError(f"no truth value for {condition}")
+        return bool(compare(*(self(part, point) for part in condition.args)))
+
+    def _piece(self, e: Piecewise, point: Point) -> Any:
+        for value, condition in e.args:
+            if self.holds(condition, point):
+                return self(value, point)
+        raise ValueError(f"no case of {e} holds")
+
+    def _integral(self, e: Integral, point: Point) -> float:
+        from scipy.integrate import quad
+
+        ((v, lower, upper),) = e.limits
+        value, _ = quad(
+            lambda at: float(self(e.function, {**point, v: at})),
+            *(float(self(bound, point)) if bound.is_finite else float(bound) for bound in (lower, upper)),
+            epsabs=1e-13,
+            epsrel=1e-12,
+            limit=200,
+        )
+        return value
 
     def entry(self, name: Name, index: tuple[int, ...], point: Point) -> Any:
         """Return one entry of a name: the point's, or by its definition."""
@@ -148,7 +209,7 @@ def central_difference(evaluator: Evaluator, of: Expr, by: Expr, point: Point) -
 
 
 def random_point(expressions: Iterable[Expr], ranges: Ranges, seed: int) -> dict[Name, Any]:
-    """Return values for all that occurs in `expressions`, reproducibly: sizes from 2 to 5, all different.
+    """Return values for all that occurs in `expressions`, reproducibly: sizes from 2, small and all different.
 
     Reals lie in [-1.5, 1.5], positive ones in [0.5, 2], indices in their ranges; an indexed name has entries within
     its shape only.
@@ -159,10 +220,9 @@ def random_point(expressions: Iterable[Expr], ranges: Ranges, seed: int) -> dict
     bases = sorted((a for a in atoms if isinstance(a, IndexedBase)), key=str)
     labels = {base.label for base in bases}
     symbols = sorted((a for a in atoms if isinstance(a, Symbol) and a not in labels), key=str)
-    sizes = [s for s in symbols if s.is_integer and s.is_positive]
-    if len(sizes) > 4:
-        raise ValueError(f"at most four sizes are drawn, all different; here are {sizes}")
-    point: dict[Name, Any] = dict(zip(sizes, rng.sample(range(2, 6), len(sizes)), strict=True))
+    sizes = [s for s in symbols if s.is_integer and s.is_nonnegative]
+    drawn = rng.sample(range(2, 2 + max(4, len(sizes))), len(sizes))
+    point: dict[Name, Any] = dict(zip(sizes, drawn, strict=True))
     for s in symbols:
         if s in ranges:
             lower, upper = (int(bound.xreplace(point)) for bound in ranges[s])

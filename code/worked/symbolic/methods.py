@@ -13,7 +13,9 @@ from sympy import Dummy, Expr, Indexed, Integer, Limit, Mul, Sum, Symbol
 
 from worked.symbolic.definitions import Definitions, Name, name_of, parameters_of
 from worked.symbolic.functions import Partial
+from worked.symbolic.latex import latex
 from worked.symbolic.sums import Range, Ranges, fresh
+from worked.symbolic.unroll import places, unroll
 from worked.symbolic.zero import is_zero
 
 
@@ -155,6 +157,43 @@ class TakeLimit(Algebra):
     def objection(self, left: Expr, right: Expr, context: Context) -> str | None:
         """The left side is a limit."""
         return None if isinstance(left, Limit) else "the left side must be a limit"
+
+
+@dataclass(frozen=True)
+class AtSizes:
+    """Both sides written out at each of the named sizes, entries symbolic, for every value of the free indices.
+
+    It shows the equation at these sizes and at no other: the page says so.
+    """
+
+    sizes: tuple[Mapping[Symbol, int], ...]
+    name: str = "written out"
+
+    @property
+    def scope(self) -> str:
+        """The sizes, in words for the page."""
+        listed = (", ".join(f"${latex(s)}={n}$" for s, n in size.items()) for size in self.sizes)
+        return "exact at " + "; ".join(listed)
+
+    def objection(self, left: Expr, right: Expr, context: Context) -> str | None:
+        """Sizes are given, each for every size that occurs."""
+        free = {s for s in (context.value(left) - context.value(right)).free_symbols if isinstance(s, Symbol)}
+        free |= {s for i in free & context.ranges.keys() for b in context.ranges[i] for s in b.free_symbols}
+        needed = {s for s in free if s.is_integer and s not in context.ranges}
+        for size in self.sizes:
+            if missing := needed - size.keys():
+                return f"no size is given for {', '.join(sorted(map(str, missing)))}"
+        return None if self.sizes else "no sizes are given"
+
+    def proves(self, difference: Expr, context: Context) -> bool:
+        """At every size and every index; no size, no proof."""
+        indices = [i for i in context.ranges if i in difference.free_symbols]
+        at = [place for size in self.sizes for place in places(indices, context.ranges, _integers(size))]
+        return bool(at) and all(is_zero(unroll(difference, place)) for place in at)
+
+
+def _integers(sizes: Mapping[Symbol, int]) -> dict[Symbol, Expr]:
+    return {s: Integer(n) for s, n in sizes.items()}
 
 
 def using(*left_sides: Expr) -> Substitution:
