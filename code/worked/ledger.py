@@ -7,8 +7,9 @@ from typing import Any
 
 from worked import derivations, findings
 from worked.claims import CHANCE, NOT_SUPPORTED, SUPPORTED, UNDECIDED, Verdict
+from worked.closure import closure_of_module, code_fingerprint
 from worked.findings import Findings
-from worked.records import Store, read_json, write_atomically
+from worked.records import RecordError, Store, read_json, write_atomically
 from worked.study import StudyError
 
 
@@ -79,19 +80,72 @@ def chance(store: Store) -> str:
 def proof_table() -> str:
     """Every derivation: steps, assumptions and the largest error of each numeric gate, as MyST."""
     lines = [":::{list-table} Derivations and their three gates", ":name: ledger-proofs", ":header-rows: 1", ""]
-    header = ("Derivation", "Steps proved", "Definitions", "Autograd", "Differences", "Library module")
+    header = ("Derivation", "Steps proved", "Definitions", "Values", "Autograd", "Differences", "Anchor")
     rows: list[tuple[str, ...]] = [header]
     for proof in proofs():
         told = proof.verdict()
         page = f"../derivations/{told['slug']}.md"
         anchor = max(anchor["error"] for anchor in told["anchors"])
-        errors = (told["autograd"]["error"], told["finite_difference"]["error"], anchor)
+        errors = (*(told[gate]["error"] for gate in ("values", "autograd", "finite_difference")), anchor)
         link = f"[{told['title']}]({page})"
-        rows.append(
-            (link, str(told["steps"] - told["assumed"]), str(told["assumed"]), *(f"{error:.0e}" for error in errors))
-        )
+        told_errors = ("no such step" if error is None else f"{error:.0e}" for error in errors)
+        rows.append((link, str(told["steps"] - told["assumed"]), str(told["assumed"]), *told_errors))
     for row in rows:
         lines += [("* - " if n == 0 else "  - ") + cell for n, cell in enumerate(row)]
+    return "\n".join(lines) + "\n:::\n"
+
+
+def mutation_counts(name: str, report: Any) -> dict[str, Any]:
+    """What became of the mutants of one derivation, with the code they were made from."""
+    return {
+        "code": _code(name),
+        "wrong": report.total("wrong"),
+        "rejected": report.total("wrong", "rejected"),
+        "equivalent": report.total("equivalent"),
+        "definitions": dict(report.definitions),
+    }
+
+
+def _code(name: str) -> str:
+    """Fingerprint of a derivation and of all that it is proved with."""
+    return code_fingerprint(closure_of_module(f"{derivations.__name__}.{name}"))
+
+
+def mutation_table(store: Store) -> str:
+    """What became of the wrong mutants at the last whole run of ``make mutants``, as MyST."""
+    noted = read_json(store.root / "mutants.json")
+    if not noted:
+        raise RecordError(f"{store.root / 'mutants.json'} is missing: run `make mutants`")
+    counts: dict[str, dict[str, Any]] = noted["derivations"]
+    sums: Counter[str] = Counter()
+    header = ("Derivation", "Wrong mutants", "Refused", "Wrong definitions", "by a step", "by an anchor")
+    rows: list[tuple[str, ...]] = [header]
+    cells: dict[str, int] = {}
+    for name, row in sorted(counts.items()):
+        by = Counter(row["definitions"])
+        cells = {
+            "wrong": row["wrong"],
+            "rejected": row["rejected"],
+            "definitions": by.total(),
+            "a step": by["a step"] + by["both"],
+            "an anchor": by["an anchor"] + by["both"],
+        }
+        sums.update(cells)
+        rows.append((derivations.load(name).TITLE, *(f"{count:,}" for count in cells.values())))
+    rows.append(("All", *(f"{sums[cell]:,}" for cell in cells)))
+    stale = [name for name in derivations.names() if counts.get(name, {}).get("code") != _code(name)]
+    others = f" {len(stale)} derivations have changed since: {', '.join(stale)}." if stale else ""
+    lines = [
+        f"Counted on {noted['created'][:10]} by `make mutants`.{others}",
+        "",
+        ":::{list-table} What became of the wrong mutants",
+        ":name: ledger-mutants",
+        ":header-rows: 1",
+        ":class: numbers",
+        "",
+    ]
+    for cells_of in rows:
+        lines += [("* - " if n == 0 else "  - ") + cell for n, cell in enumerate(cells_of)]
     return "\n".join(lines) + "\n:::\n"
 
 

@@ -5,9 +5,27 @@ from importlib import util
 from pathlib import Path
 
 import pytest
-from sympy import IndexedBase, Integer, Limit, Max, Subs, Sum, Symbol, exp, symbols
+from sympy import (
+    IndexedBase,
+    Integer,
+    Integral,
+    Limit,
+    Max,
+    Mod,
+    Piecewise,
+    Subs,
+    Sum,
+    Symbol,
+    ceiling,
+    exp,
+    floor,
+    oo,
+    symbols,
+)
 
 from worked.symbolic import mutate
+from worked.symbolic.anchor import Anchor
+from worked.symbolic.definitions import Definition
 from worked.symbolic.derivation import Derivation, claim, define
 from worked.symbolic.functions import Partial
 from worked.symbolic.methods import Algebra
@@ -45,8 +63,17 @@ OPERATORS = {
     "plus one": (a, a + 1),
     "other quantity": (Partial(a, x[i]), Partial(b, x[i])),
     "other variable": (Partial(a, x[i]), Partial(a, b)),
+    "index sign": (x[i - k], x[i + k]),
+    "condition": (Piecewise((a, c > 0), (b, True)), Piecewise((a, c <= 0), (b, True))),
+    "rounding": (floor(c), ceiling(c)),
+    "limits of the integral": (Integral(c * a, (c, 0, oo)), Integral(c * a, (c, 1, oo))),
     "limit point": (Limit(a, a, 0), Limit(a, a, 1)),
 }
+
+
+def test_signs_change_inside_a_remainder():
+    found = {new for operator, new in mutate.mutants(x[Mod(i + k, m)]) if operator == "index sign"}
+    assert found == {x[Mod(i - k, m)], x[Mod(k - i, m)]}
 
 
 @pytest.mark.parametrize(("operator", "before", "after"), [(o, *pair) for o, pair in OPERATORS.items()])
@@ -81,22 +108,67 @@ def test_a_weak_check_is_noticed():
     assert any("accepted" in problem for problem in script.judge(report, at_least=1))
 
 
-def test_the_script_fails_when_a_mutant_survives(monkeypatch, capsys):
-    class Topic:
-        @staticmethod
-        def derive():
-            return (Derivation("squares", "", {}, (claim(SQUARES.left, SQUARES.right, "", Careless()),)),)
+WEAK = Derivation("squares", "", {}, (claim(SQUARES.left, SQUARES.right, "", Careless()),))
 
+
+@pytest.fixture
+def one_topic(monkeypatch, tmp_path):
+    """The script on a topic that is not in the book; returns a function that sets what was tried on it."""
+    monkeypatch.setenv("WORKED_STORE", str(tmp_path))
     monkeypatch.setattr(script.derivations, "names", lambda: ["squares"])
-    monkeypatch.setattr(script.derivations, "load", lambda name: Topic)
-    assert script.main() == 1
+    monkeypatch.setattr(script.ledger, "mutation_counts", lambda name, report: {"wrong": report.total("wrong")})
+
+    def tried(derivation):
+        report = mutate.run(mutate.candidates([derivation]))
+        monkeypatch.setattr(script, "attacks", lambda names: [(report, 1.0)])
+        return tmp_path / "mutants.json"
+
+    return tried
+
+
+def test_the_script_fails_when_a_mutant_survives(one_topic, capsys):
+    one_topic(WEAK)
+    assert script.main(["squares"]) == 1
     assert "wrong mutants were accepted" in capsys.readouterr().err
 
 
+def test_the_script_fails_when_there_are_too_few(one_topic, capsys, monkeypatch):
+    kept = one_topic(Derivation("squares", "", {}, (SQUARES,)))
+    monkeypatch.setattr(script, "AT_LEAST", 1)
+    assert script.main(["squares"]) == 0
+    assert not kept.exists()  # the counts of some derivations are not those of the book
+    assert script.main([]) == 1
+    assert "expected at least 1200 wrong mutants in all" in capsys.readouterr().err
+    assert kept.exists()
+
+
+def defined(body):
+    return Derivation("unused", "", {}, (define(c, body, ""), SQUARES))
+
+
 def test_a_definition_that_nothing_checks_is_noticed():
-    unused = Derivation("unused", "", {}, (define(Symbol("c", real=True), a + b, ""), SQUARES))
-    report = mutate.run(c for c in mutate.candidates([unused]) if c.step == 0)
+    unused = defined(a + b)
+    report = mutate.run(d for d in mutate.candidates([unused]) if d.step == 0)
     assert report.survivors
+    assert set(report.definitions) == {"none"}
+
+
+def test_an_anchor_refuses_a_wrong_definition():
+    def anchors(derivations):
+        (d,) = derivations
+        value = d.definitions.by_name[c].body.xreplace({a: Integer(2), b: Integer(5)})
+        return [Anchor("c", "a sum", abs(float(value) - 7))]
+
+    d = defined(a + b)
+    report = mutate.run((m for m in mutate.candidates([d]) if m.step == 0), [d], anchors)
+    assert not report.survivors
+    assert set(report.definitions) == {"an anchor"}
+
+
+def test_a_definition_is_changed_wherever_it_is_used():
+    first, second = defined(a + b), Derivation("later", "", {}, (SQUARES,), (Definition(c, a + b),))
+    changed = [d.redefined(c, a - b).definitions.by_name[c].body for d in (first, second)]
+    assert changed == [a - b, a - b]
 
 
 def test_equal_mutants_are_not_called_wrong():

@@ -94,6 +94,15 @@ class Derivation:
         steps[n] = replace(steps[n], **changes)
         return replace(self, steps=tuple(steps))
 
+    def redefined(self, head: Expr, body: Expr) -> "Derivation":
+        """Return a copy in which the name `head`, defined here or taken over, stands for `body`."""
+        steps = (
+            replace(step, right=body) if isinstance(step.by, Premise) and step.left == head else step
+            for step in self.steps
+        )
+        given = (Definition(head, body) if d.head == head else d for d in self.given)
+        return replace(self, steps=tuple(steps), given=tuple(given))
+
     def expressions(self) -> tuple[Expr, ...]:
         """Return every expression that occurs."""
         sides = [side for step in self.steps for side in (step.left, step.right) if side is not None]
@@ -182,8 +191,9 @@ def _printed(derivation: Derivation) -> Iterator[Expr]:
 
 def scope(derivation: Derivation, n: int) -> str:
     """Say for what step `n` holds: its sizes and free indices, or else its real variables, if any."""
-    if isinstance(derivation.steps[n].by, AtSizes):
-        return derivation.steps[n].by.scope
+    by = derivation.steps[n].by
+    if isinstance(by, AtSizes):
+        return by.scope
     free = derivation.head(n).free_symbols | derivation.steps[n].right.free_symbols
     used = set().union(*(derivation.definitions.reached_from(name_of(s)) for s in free), free)
     indices = [i for i in derivation.ranges if i in free]

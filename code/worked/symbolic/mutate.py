@@ -6,11 +6,32 @@ is accepted has *survived*, and shows that the check is too weak.
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sympy import Add, Expr, Function, Indexed, Limit, Mul, Number, Pow, Subs, Sum, Symbol, preorder_traversal
+from sympy import (
+    Add,
+    Expr,
+    Function,
+    Indexed,
+    Integer,
+    Integral,
+    Limit,
+    Mod,
+    Mul,
+    Number,
+    Piecewise,
+    Pow,
+    Subs,
+    Sum,
+    Symbol,
+    ceiling,
+    floor,
+    preorder_traversal,
+)
+from sympy.core.relational import Relational
 
+from worked.symbolic.anchor import Anchor
 from worked.symbolic.derivation import Derivation
 from worked.symbolic.evaluate import Evaluator, random_point
 from worked.symbolic.functions import Partial
@@ -21,7 +42,7 @@ from worked.symbolic.sums import fresh
 Path = tuple[int, ...]
 Mutant = tuple[str, Expr]
 
-SIGNS = ("argument sign", "constant sign", "exponent sign", "sign of one term", "whole sign")
+SIGNS = ("argument sign", "constant sign", "exponent sign", "index sign", "sign of one term", "whole sign")
 POINTS = range(6)
 SAME = 1e-6  # two values that differ by less, relatively, count as equal: above the error of central differences
 
@@ -31,7 +52,7 @@ def sites(e: Expr, path: Path = ()) -> Iterator[tuple[Path, Expr]]:
     yield path, e
     if isinstance(e, Indexed | Partial):
         return
-    inner = e.args[:1] if isinstance(e, Sum | Limit | Subs) else e.args
+    inner = e.args[:1] if isinstance(e, Sum | Limit | Subs | Integral) else e.args
     for position, part in enumerate(inner):
         yield from sites(part, (*path, position))
 
@@ -71,9 +92,15 @@ def _changes(e: Expr, indices: tuple[Symbol, ...], names: tuple[Expr, ...]) -> I
     if isinstance(e, Pow):
         yield "exponent", e.base ** (e.exp + 1)
         yield "exponent sign", e.base ** (-e.exp)
-    if isinstance(e, Function):
-        yield "argument sign", e.func(*(-a for a in e.args))
+    if isinstance(e, Function) and not isinstance(e, Piecewise):
+        yield "argument sign", e.func(-e.args[0], *e.args[1:]) if isinstance(e, Mod) else e.func(*(-a for a in e.args))
         yield "function dropped", e.args[0]
+    if isinstance(e, floor | ceiling):
+        yield "rounding", (ceiling if isinstance(e, floor) else floor)(e.args[0])
+    if isinstance(e, Relational):
+        yield "condition", e.negated
+    if isinstance(e, Integral):
+        yield from _integral_changes(e)
     if isinstance(e, Indexed):
         yield from _index_changes(e, indices)
     if isinstance(e, Sum):
@@ -102,6 +129,24 @@ def _index_changes(e: Indexed, indices: tuple[Symbol, ...]) -> Iterator[Mutant]:
             if other != index:
                 yield "wrong index", e.base[(*e.indices[:n], other, *e.indices[n + 1 :])]
         yield "index off by one", e.base[(*e.indices[:n], index + 1, *e.indices[n + 1 :])]
+        for changed in _signs_in(index):
+            yield "index sign", e.base[(*e.indices[:n], changed, *e.indices[n + 1 :])]
+
+
+def _signs_in(index: Expr) -> Iterator[Expr]:
+    """Yield an index with the sign of one term changed, inside a remainder too."""
+    if isinstance(index, Mod):
+        yield from (Mod(changed, index.args[1]) for changed in _signs_in(index.args[0]))
+    elif isinstance(index, Add):
+        for n, term in enumerate(index.args):
+            yield Add(-term, *index.args[:n], *index.args[n + 1 :])
+
+
+def _integral_changes(e: Integral) -> Iterator[Mutant]:
+    ((v, *bounds),) = e.limits
+    for n, bound in enumerate(bounds):
+        moved = bound + 1 if bound.is_finite else Integer(0)
+        yield "limits of the integral", Integral(e.function, (v, *bounds[:n], moved, *bounds[n + 1 :]))
 
 
 def _sum_changes(e: Sum) -> Iterator[Mutant]:
@@ -125,11 +170,16 @@ def _of_a_part(e: Expr) -> Iterator[Mutant]:
         yield "extra factor 2", 2 * e
 
 
+Anchors = Callable[[tuple[Derivation, ...]], Iterable[Anchor]]
+OUTCOMES = (("wrong", "rejected"), ("wrong", "accepted"), ("equivalent", "accepted"), ("equivalent", "rejected"))
+
+
 @dataclass
 class Report:
     """Counts by operator, truth and outcome, and the wrong mutants that were accepted."""
 
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    definitions: Counter[str] = field(default_factory=Counter)  # wrong ones: by whom they were refused
     survivors: list[str] = field(default_factory=list)
 
     def total(self, truth: str, outcome: str | None = None) -> int:
@@ -138,11 +188,10 @@ class Report:
 
     def table(self) -> str:
         """Return one line for each operator."""
-        columns = [("wrong", "rejected"), ("wrong", "accepted"), ("equivalent", "accepted"), ("equivalent", "rejected")]
-        lines = [f"{'operator':18}" + "".join(f"{t + ' ' + o:>21}" for t, o in columns)]
+        lines = [f"{'operator':22}" + "".join(f"{t + ' ' + o:>21}" for t, o in OUTCOMES)]
         for operator in sorted({o for o, _, _ in self.counts}):
-            lines.append(f"{operator:18}" + "".join(f"{self.counts[operator, t, o]:21}" for t, o in columns))
-        lines.append(f"{'total':18}" + "".join(f"{self.total(t, o):21}" for t, o in columns))
+            lines.append(f"{operator:22}" + "".join(f"{self.counts[operator, t, o]:21}" for t, o in OUTCOMES))
+        lines.append(f"{'total':22}" + "".join(f"{self.total(t, o):21}" for t, o in OUTCOMES))
         return "\n".join([*lines, *(f"SURVIVED: {s}" for s in self.survivors)])
 
 
@@ -158,6 +207,20 @@ class Candidate:
 
     def __str__(self) -> str:
         return f"{self.derivation.slug}, step {self.step + 1}, {self.side} side, {self.operator}: {self.mutant}"
+
+    @property
+    def is_definition(self) -> bool:
+        """Whether it changes what a name stands for."""
+        return isinstance(self.derivation.steps[self.step].by, Premise)
+
+    def is_anchored(self, derivations: Iterable[Derivation], anchors: Anchors) -> bool:
+        """Whether an independent implementation refuses a changed definition, wherever it is used."""
+        head = self.derivation.steps[self.step].left
+        try:
+            changed = tuple(d.redefined(head, self.mutant) for d in derivations)
+            return not all(anchor.holds for anchor in anchors(changed))
+        except (ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError):
+            return True  # it has no value to compare
 
     @property
     def changed(self) -> Derivation:
@@ -235,12 +298,21 @@ def _names(d: Derivation) -> list[Expr]:
     return sorted(free | plain, key=str)
 
 
-def run(chosen: Iterable[Candidate]) -> Report:
-    """Try the mutants and count what became of them."""
+def run(chosen: Iterable[Candidate], derivations: Sequence[Derivation] = (), anchors: Anchors | None = None) -> Report:
+    """Try the mutants and count what became of them.
+
+    A wrong step is refused by the symbolic check or not at all. A wrong definition may be refused by a step that rests
+    on it, and by the `anchors` of all `derivations` of its module.
+    """
     report = Report()
     left_values: dict[tuple[str, int], Expr] = {}
     for candidate in chosen:
         wrong, rejected = candidate.is_wrong(), candidate.is_rejected(left_values)
+        if wrong and candidate.is_definition:
+            anchored = anchors is not None and candidate.is_anchored(derivations, anchors)
+            by = "both" if rejected and anchored else "a step" if rejected else "an anchor" if anchored else "none"
+            report.definitions[by] += 1
+            rejected = rejected or anchored
         outcome = "rejected" if rejected else "accepted"
         report.counts[candidate.operator, "wrong" if wrong else "equivalent", outcome] += 1
         if wrong and not rejected:
