@@ -125,6 +125,10 @@ EQUAL = {
     "delta": (S(x[i] * KroneckerDelta(i, p), i), x[p]),
     "constant": (S(a, i), m * a),
     "triangular, renamed": (Sum(x[i], (i, 1, j), (j, 1, m)), Sum(x[k], (k, 1, p), (p, 1, m))),
+    "sum merged with one that holds another sum": (
+        S(x[i] * S(y[k] * logistic(S(W[i, j] * W[j, k], j)), k), i),
+        S(S(x[i] * y[k] * logistic(S(W[i, j] * W[j, k], j)), k), i),
+    ),
     "logistic of a sum": (
         differentiate(logistic(S(W[i, q] * x[i], i)), x[p]),
         W[p, q] * logistic(S(W[j, q] * x[j], j)) * (1 - logistic(S(W[j, q] * x[j], j))),

@@ -24,10 +24,12 @@ def total(*terms: Any) -> Expr:
 
 def latex(e: Expr) -> str:
     """Return `e` as LaTeX."""
-    return _Printer().doprint(e)
+    return Printer().doprint(e)
 
 
-class _Printer(LatexPrinter):
+class Printer(LatexPrinter):
+    """How every formula of a page is printed."""
+
     def _print_Indexed(self, e: Indexed) -> str:
         return f"{self._print(e.base.label)}_{{{','.join(map(self._print, e.indices))}}}"
 

@@ -143,9 +143,9 @@ def _canonical(factors: list[Expr], v: Symbol, interval: Range) -> Expr:
         base, power = factor.as_base_exp()
         if isinstance(base, Sum) and power.is_Integer and power > 0 and _independent(base, v):
             for _ in range(power):
-                copy = fresh(base)
-                product.append(copy.function)
-                limits += [tuple(limit) for limit in copy.limits]
+                own = {u: Dummy(u.name, integer=True) for u in base.variables}  # sums inside keep their canonical names
+                product.append(base.function.xreplace(own))
+                limits += [(own[u], *bounds) for u, *bounds in base.limits]
         else:
             product.append(factor)
     core = Mul(*product)
