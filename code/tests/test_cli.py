@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from worked import data, studies
 from worked.cli import main
+from worked.findings import lenet5_regularization as findings
 from worked.records import Store
 from worked.studies import lenet5_regularization as lenet5
 from worked.study import Context, replay, why_missing
@@ -291,9 +292,7 @@ def test_a_build_mends_a_damaged_record_or_names_it(tmp_path, monkeypatch, capsy
 
 
 @pytest.mark.parametrize("name", ["verdicts.json", "replays.json"])
-def test_a_damaged_file_beside_the_records_is_named(tmp_path, monkeypatch, capsys, name):
-    monkeypatch.setenv("WORKED_STORE", str(tmp_path))
-    monkeypatch.setattr("worked.derivations.names", lambda: [])
+def test_a_damaged_file_beside_the_records_is_named(one_study, tmp_path, capsys, name):
     fabricated.store(tmp_path)
     (tmp_path / name).write_text("{")
     assert f"{name} is damaged" in fails(capsys, "verify" if name == "verdicts.json" else "status")
@@ -336,9 +335,20 @@ def test_an_unexpected_error_is_a_sentence_too(monkeypatch, capsys):
         main(["--debug", "status"])
 
 
-def test_verify_accepts_and_then_sees_changes(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def one_study(tmp_path, monkeypatch):
+    """A book of no derivation and one study, its records made up."""
     monkeypatch.setenv("WORKED_STORE", str(tmp_path))
     monkeypatch.setattr("worked.derivations.names", lambda: [])
+    monkeypatch.setattr("worked.findings.every", lambda: [findings.FINDINGS])
+
+
+def test_verify_proves(one_study, monkeypatch, capsys):
+    monkeypatch.setattr("worked.derivations.names", lambda: ["nothing"])
+    assert "there is no derivation 'nothing'" in fails(capsys, "verify")
+
+
+def test_verify_accepts_and_then_sees_changes(one_study, tmp_path, capsys):
     filled = fabricated.store(tmp_path)
     assert main(["verify"]) == 1
     assert "accepted was nothing" in capsys.readouterr().err
@@ -355,9 +365,7 @@ def test_verify_accepts_and_then_sees_changes(tmp_path, monkeypatch, capsys):
     assert all(row["n"] == 5 for row in listed)
 
 
-def test_verify_refuses_an_edited_record(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("WORKED_STORE", str(tmp_path))
-    monkeypatch.setattr("worked.derivations.names", lambda: [])
+def test_verify_refuses_an_edited_record(one_study, tmp_path, capsys):
     fabricated.store(tmp_path)
     path = sorted((tmp_path / STUDY.slug).glob("*.json"))[0]
     path.write_text(path.read_text().replace('"seconds": 1.0', '"seconds": 2.0'))

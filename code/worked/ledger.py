@@ -7,16 +7,16 @@ from typing import Any
 
 from worked import derivations, findings
 from worked.claims import CHANCE, NOT_SUPPORTED, SUPPORTED, UNDECIDED, Verdict
-from worked.closure import closure_of_module, code_fingerprint
 from worked.findings import Findings
+from worked.page import PROOFS
 from worked.records import RecordError, Store, read_json, write_atomically
 from worked.study import StudyError
 
 
 @cache
 def proofs() -> list[Any]:
-    """Every derivation, proved once in this process; the first step that is not proved raises."""
-    return [derivations.prove(name) for name in derivations.names()]
+    """Every derivation, proved in this build or in one before it; the first step that is not proved raises."""
+    return [derivations.proof(name, PROOFS) for name in derivations.names()]
 
 
 def judged(finding: Findings, store: Store) -> list[Verdict]:
@@ -98,17 +98,12 @@ def proof_table() -> str:
 def mutation_counts(name: str, report: Any) -> dict[str, Any]:
     """What became of the mutants of one derivation, with the code they were made from."""
     return {
-        "code": _code(name),
+        "code": derivations.code(name),
         "wrong": report.total("wrong"),
         "rejected": report.total("wrong", "rejected"),
         "equivalent": report.total("equivalent"),
         "definitions": dict(report.definitions),
     }
-
-
-def _code(name: str) -> str:
-    """Fingerprint of a derivation and of all that it is proved with."""
-    return code_fingerprint(closure_of_module(f"{derivations.__name__}.{name}"))
 
 
 def mutation_table(store: Store) -> str:
@@ -133,7 +128,7 @@ def mutation_table(store: Store) -> str:
         sums.update(cells)
         rows.append((derivations.load(name).TITLE, *(f"{count:,}" for count in cells.values())))
     rows.append(("All", *(f"{sums[cell]:,}" for cell in cells)))
-    stale = [name for name in derivations.names() if counts.get(name, {}).get("code") != _code(name)]
+    stale = [name for name in derivations.names() if counts.get(name, {}).get("code") != derivations.code(name)]
     others = f" {len(stale)} derivations have changed since: {', '.join(stale)}." if stale else ""
     lines = [
         f"Counted on {noted['created'][:10]} by `make mutants`.{others}",

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]  # of the checkout
+PROOFS = ROOT / "_build" / "proofs"  # what builds have proved
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ def source(item: Any) -> Text:
 
 
 def derivation(module: ModuleType) -> Any:
-    """The derivation that ``module`` holds, proved now; a step that is not proved raises and stops the build."""
+    """The derivation that ``module`` holds; a step that is not proved raises and stops the build.
+
+    It is proved now, unless a build of this checkout has proved it with the same code and libraries.
+    """
     # By name: a page depends on the derivations that its own cells import, and this module on none.
     package, _, name = module.__name__.rpartition(".")
-    return import_module(package).prove(name)
+    return import_module(package).proof(name, PROOFS)

@@ -1,7 +1,8 @@
 """A topic's derivations after all three gates, and how a page shows them."""
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +25,16 @@ class Proof:
     title: str
     checked: tuple[Checked, ...]
     anchors: tuple[Anchor, ...]
+
+    def note(self) -> dict[str, Any]:
+        """Return what cannot be derived anew without proving, as plain data; see `restored`."""
+        return {"errors": [c.errors for c in self.checked], "anchors": [asdict(a) for a in self.anchors]}
+
+    @classmethod
+    def restored(cls, module: ModuleType, note: dict[str, Any]) -> "Proof":
+        """Return the proof that `note` is of; nothing is proved: the caller answers for its being of this code."""
+        checked = tuple(Checked(d, errors) for d, errors in zip(module.derive(), note["errors"], strict=True))
+        return cls(module.SLUG, module.TITLE, checked, tuple(Anchor(**anchor) for anchor in note["anchors"]))
 
     @property
     def derivations(self) -> tuple[Derivation, ...]:
@@ -53,6 +64,19 @@ class Proof:
                 {"what": a.what, "against": a.against, "error": a.error, "tolerance": a.tolerance} for a in self.anchors
             ],
         }
+
+    def lines(self) -> Iterator[str]:
+        """Tell in plain text what was proved, for which sizes, and the errors of the numeric gates and anchors."""
+        proved = [(d, n) for d in self.derivations for n, step in enumerate(d.steps) if not _assumed(step)]
+        yield f"{self.slug}: {len(proved)} steps proved from {self.assumed} definitions; no other step is assumed"
+        scopes = Counter(scope(d, n) or "as it stands" for d, n in proved)
+        yield "  scope: " + "; ".join(f"{holds.replace('$', '')} ({count})" for holds, count in scopes.items())
+        for gate in GATES:
+            error = self.error(gate)
+            yield f"  {gate}: " + ("no step with a derivative" if error is None else f"{error:.0e}")
+        worst = max(self.anchors, key=lambda anchor: anchor.error)
+        against = ", ".join(dict.fromkeys(anchor.against for anchor in self.anchors))
+        yield f"  anchors: {worst.error:.0e} in {len(self.anchors)} comparisons with {against}"
 
     def _repr_markdown_(self) -> str:
         parts = [f"**{d.title}**\n\n{self.part(d.slug).myst}" for d in self.derivations]
