@@ -260,3 +260,9 @@ def _page(d):
     topic = Topic(Anchor("a square", "a library", 0.0))
     topic.derive = lambda: (d,)
     return pass_gates(topic)._repr_markdown_()
+
+
+def test_a_gate_that_has_nothing_to_do_says_why():
+    without = _page(derivation(claim((a + b) ** 2, a**2 + 2 * a * b + b**2, "Squares.")))
+    assert "no step has one" in without
+    assert "central differences" not in without
