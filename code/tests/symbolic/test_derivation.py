@@ -100,12 +100,12 @@ REFUSED = {
         [define(u, z**2, ""), claim(u + (a + b) ** 2, z**2 + a**2, "", using(u))],
         "the substitution gives",
     ),
-    "substitution under a shorter range": (
+    "substitution under a longer range": (
         [
             define_f,
             define_h,
             claim(Partial(f, h[i]), 2 * h[i], "", Differentiation()),
-            claim(Sum(Partial(f, h[k]), (k, 2, m)), Sum(2 * h[k], (k, 2, m)), "", using(Partial(f, h[i]))),
+            claim(Sum(Partial(f, h[k]), (k, 0, m)), Sum(2 * h[k], (k, 0, m)), "", using(Partial(f, h[i]))),
         ],
         "does not occur",
     ),

@@ -198,7 +198,7 @@ def scope(derivation: Derivation, n: int) -> str:
     used = set().union(*(derivation.definitions.reached_from(name_of(s)) for s in free), free)
     indices = [i for i in derivation.ranges if i in free]
     used |= {s for i in indices for bound in derivation.ranges[i] for s in bound.free_symbols}
-    sizes = [s for s in used if isinstance(s, Symbol) and s.is_integer and s.is_nonnegative]
+    sizes = [s for s in used - {*indices} if isinstance(s, Symbol) and s.is_integer and s.is_nonnegative]
     reals = [s for s in free if isinstance(s, Symbol) and s.is_extended_real and not s.is_integer]
     reals = [s for s in reals if s not in derivation.definitions.by_name]
     parts = [f"${latex(s)}$" for s in (*sorted(sizes, key=str), *indices)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sympy import Expr, Limit, Pow, Subs, default_sort_key, log
+from sympy import Expr, Limit, Pow, Subs, Sum, default_sort_key, log
 
 from worked.symbolic.definitions import Definitions
 from worked.symbolic.functions import Partial
@@ -16,6 +16,8 @@ def undefined(e: Expr, definitions: Definitions, ranges: Ranges) -> Iterator[str
     A logarithm and a root need a positive argument, a denominator one that is not zero.
     """
     unfolded = definitions.unfold(fresh(_plain(e)), definitions.by_name.keys())
+    bound = {v: (lower, upper) for s in unfolded.atoms(Sum) for v, lower, upper in s.limits}
+    ranges = {**ranges, **bound}  # the names are fresh
     for part in sorted(unfolded.atoms(log, Pow), key=default_sort_key):
         if isinstance(part, log) and not is_positive(part.args[0], ranges):
             yield f"the argument of {part} is not proved positive"

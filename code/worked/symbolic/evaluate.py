@@ -220,10 +220,10 @@ def random_point(expressions: Iterable[Expr], ranges: Ranges, seed: int) -> dict
     bases = sorted((a for a in atoms if isinstance(a, IndexedBase)), key=str)
     labels = {base.label for base in bases}
     symbols = sorted((a for a in atoms if isinstance(a, Symbol) and a not in labels), key=str)
-    sizes = [s for s in symbols if s.is_integer and s.is_nonnegative]
+    sizes = [s for s in symbols if s.is_integer and s.is_nonnegative and s not in ranges]
     drawn = rng.sample(range(2, 2 + max(4, len(sizes))), len(sizes))
     point: dict[Name, Any] = dict(zip(sizes, drawn, strict=True))
-    for s in symbols:
+    for s in _outermost_first(symbols, ranges):
         if s in ranges:
             lower, upper = (int(bound.xreplace(point)) for bound in ranges[s])
             point[s] = rng.randint(lower, upper)
@@ -232,6 +232,22 @@ def random_point(expressions: Iterable[Expr], ranges: Ranges, seed: int) -> dict
     for base in bases:
         point[base] = _table(base, [int(n.xreplace(point)) for n in base.shape or ()], rng)
     return point
+
+
+def _outermost_first(symbols: list[Symbol], ranges: Ranges) -> list[Symbol]:
+    """Return the symbols with each one behind those that bound its range."""
+    ordered: list[Symbol] = []
+
+    def add(s: Symbol) -> None:
+        if s not in ordered:
+            for bound in ranges.get(s, ()):
+                for outer in sorted(bound.free_symbols & ranges.keys(), key=str):
+                    add(outer)
+            ordered.append(s)
+
+    for s in symbols:
+        add(s)
+    return ordered
 
 
 def _table(base: IndexedBase, shape: list[int], rng: random.Random) -> Entries:

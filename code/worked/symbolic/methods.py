@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sympy import Dummy, Expr, Indexed, Integer, Limit, Mul, Sum, Symbol
+from sympy import Dummy, Expr, Indexed, Integer, Limit, Mul, Piecewise, Sum, Symbol, expand
 
 from worked.symbolic.definitions import Definitions, Name, name_of, parameters_of
+from worked.symbolic.deltas import counted
 from worked.symbolic.functions import Partial
+from worked.symbolic.intervals import Range, contains
 from worked.symbolic.latex import latex
-from worked.symbolic.sums import Range, Ranges, fresh
+from worked.symbolic.sums import Ranges, fresh, normal_form
 from worked.symbolic.unroll import places, unroll
 from worked.symbolic.zero import is_zero
 
@@ -113,7 +115,7 @@ class Substitution(Algebra):
     """What was proved before, or a definition, is put in place of its left side, and nothing else changes.
 
     `used` lists the left sides. An equation proved for the index i holds for every value of i, so it may
-    be used for another index of the same range. The result is proved again from the definitions.
+    be used for an expression whose values lie in the range of i. The result is proved again from the definitions.
     """
 
     name: str = "substitution"
@@ -157,6 +159,58 @@ class TakeLimit(Algebra):
     def objection(self, left: Expr, right: Expr, context: Context) -> str | None:
         """The left side is a limit."""
         return None if isinstance(left, Limit) else "the left side must be a limit"
+
+
+@dataclass(frozen=True)
+class Counting(Algebra):
+    """By normal form, with the number of entries on a diagonal of a square matrix, see `deltas.counted`."""
+
+    name: str = "counting"
+
+    def proves(self, difference: Expr, context: Context) -> bool:
+        """Both sides have the same normal form once the entries are counted."""
+        return is_zero(counted(normal_form(fresh(difference), context.ranges), context.ranges), context.ranges)
+
+
+@dataclass(frozen=True)
+class Window:
+    r"""An equation with cases, one for the integer `place` in `interval`, one for all others.
+
+    The upper end is a symbol. Every integer lies below the interval, in it or above it; these three are proved by
+    normal form, with `place` $= a - 1 - s$, or $= a + s$ and the upper end $a + s + u$, or $= b + 1 + s$, for every s
+    and u that is not negative.
+    """
+
+    index: Symbol
+    place: Expr
+    interval: Range
+    name: str = "three cases"
+
+    def objection(self, left: Expr, right: Expr, context: Context) -> str | None:
+        """The place moves by 1 with the index, and the upper end is a symbol of its own."""
+        lower, upper = self.interval
+        if expand(self.place - self.place.xreplace({self.index: Integer(0)})) not in (self.index, -self.index):
+            return f"{self.place} must be linear in {self.index} with slope 1 or -1"
+        own = isinstance(upper, Symbol) and upper.is_integer and not lower.has(upper) and not self.place.has(upper)
+        return None if own and self.index.is_integer else f"{upper} and {self.index} must be symbols of integers"
+
+    def proves(self, difference: Expr, context: Context) -> bool:
+        """In each case by normal form; a condition that stays open is no proof."""
+        lower, upper = self.interval
+        s, u = Dummy("s", integer=True, nonnegative=True), Dummy("u", integer=True, nonnegative=True)
+        at_zero = self.place.xreplace({self.index: Integer(0)})
+        slope = 1 if expand(self.place - at_zero) == self.index else -1
+        for place, end in ((lower - 1 - s, upper), (lower + s, lower + s + u), (upper + 1 + s, upper)):
+            put = {self.index: expand(slope * (place - at_zero)), upper: end}
+            ranges = {
+                v: tuple(bound.xreplace(put) for bound in bounds)
+                for v, bounds in context.ranges.items()
+                if v not in (self.index, upper)
+            }
+            case = fresh(difference).xreplace(put)
+            if case.has(Piecewise) or not is_zero(case, ranges):
+                return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -226,9 +280,14 @@ def match(pattern: Expr, e: Expr, ranges: Ranges) -> dict[Symbol, Expr] | None:
     if name_of(pattern) is None or name_of(pattern) != name_of(e):
         return None
     indices = dict(zip(parameters_of(pattern), parameters_of(e), strict=True))
-    same_range = all(_range(a, ranges) == _range(b, ranges) for a, b in indices.items())
-    return indices if same_range else None
+    return indices if all(_fits(a, b, indices, ranges) for a, b in indices.items()) else None
 
 
-def _range(index: Expr, ranges: Ranges) -> Range | Expr:
-    return ranges.get(index, index)
+def _fits(index: Expr, to: Expr, indices: Mapping[Expr, Expr], ranges: Ranges) -> bool:
+    """Whether `to` is known to be one of the values of `index`."""
+    if index not in ranges:
+        return index == to
+    if ranges[index] == ranges.get(to):
+        return True
+    moves = any(bound.free_symbols & indices.keys() for bound in ranges[index])
+    return not moves and contains(ranges[index], to, ranges)

@@ -9,7 +9,9 @@ from sympy import Add, Dummy, Expr, Mul, Pow, Rational, Sum, Symbol, cancel, exp
 from sympy.core.function import Function
 from sympy.polys.polyerrors import PolynomialError
 
+from worked.symbolic.deltas import counted
 from worked.symbolic.functions import logistic
+from worked.symbolic.intervals import is_nonnegative
 from worked.symbolic.sums import Range, Ranges, fresh, normal_form, spread
 
 
@@ -179,11 +181,17 @@ def _vanishes(e: Expr, reduce: Reduction) -> bool:
 
 def is_positive(e: Expr, ranges: Ranges | None = None) -> bool:
     """Return True only if `e` is proved to be positive for every value of its symbols and every size."""
-    reduce = Reduction(elementary=True)
-    return positive(cancel(reduce(normal_form(fresh(e), ranges or {}))))
+    e = normal_form(fresh(e), ranges or {})
+    return positive(cancel(Reduction(elementary=True)(e))) or _at_least_one(e, ranges or {})
 
 
 def is_nonzero(e: Expr, ranges: Ranges | None = None) -> bool:
     """Return True only if `e` is proved to have no zero: each of its factors is positive or negative."""
-    value = cancel(Reduction(elementary=True)(normal_form(fresh(e), ranges or {})))
-    return bool(value.is_nonzero) or positive(value) or positive(-value)
+    e = normal_form(fresh(e), ranges or {})
+    value = cancel(Reduction(elementary=True)(e))
+    return bool(value.is_nonzero) or positive(value) or positive(-value) or _at_least_one(e, ranges or {})
+
+
+def _at_least_one(e: Expr, ranges: Ranges) -> bool:
+    """Whether the ranges of its indices prove an integer to be 1 or more."""
+    return is_nonnegative(counted(e, ranges) - 1, ranges)
