@@ -103,7 +103,7 @@ class Evaluator:
         if isinstance(e, Abs):
             return abs(self(e.args[0], point))
         if isinstance(e, Partial):
-            return (self.derivative or central_difference)(self, e.of, e.by, point)
+            return (self.derivative or central_difference)(self, e.of, e.by, self.pinned(e.holding, point))
         if isinstance(e, Subs):
             return self(e.expr, {**point, **{v: self(to, point) for v, to in zip(e.variables, e.point, strict=True)}})
         if isinstance(e, Limit):
@@ -166,13 +166,19 @@ class Evaluator:
                 raise IndexError(f"{name} has no entry {index}")
         return self(definition.body, {**point, **dict(zip(definition.parameters, index, strict=True))})
 
-    def held(self, e: Expr, point: Point, shift: float) -> dict[Name, Any]:
-        """Return the point at which the name of `e` is a free variable, `shift` away from where it was."""
-        name = name_of(e)
-        if not isinstance(e, Indexed):
-            return {**point, name: self.entry(name, (), point) + shift}
+    def held(self, names: Iterable[Name], point: Point, shift: float) -> dict[Name, Any]:
+        """Return the point at which each of `names` is a free variable, `shift` away from where it was."""
+        return {**point, **{name: self._moved(name, point, shift) for name in names}}
+
+    def pinned(self, names: Iterable[Name], point: Point) -> dict[Name, Any]:
+        """Return the point at which each of `names` stays where it is, whatever its definition uses."""
+        return self.held(names, point, 0.0)
+
+    def _moved(self, name: Name, point: Point, shift: float) -> Any:
+        if not isinstance(name, IndexedBase):
+            return self.entry(name, (), point) + shift
         # Entries move by different amounts, so that no relation between them survives.
-        return {**point, name: lambda index: self.entry(name, index, point) + shift * (1 + sum(index))}
+        return lambda index: self.entry(name, index, point) + shift * (1 + sum(index))
 
     def location(self, e: Expr, point: Point) -> Location:
         """Return the name and the index values of a variable."""

@@ -31,6 +31,7 @@ from sympy import (
 )
 
 from worked.symbolic.deltas import entries, solve, tidy
+from worked.symbolic.functions import AnyFunction, Slope
 from worked.symbolic.intervals import Range, Ranges, contains, excludes
 
 Limits = list[tuple[Symbol, Expr, Expr]]
@@ -53,7 +54,8 @@ def fresh(e: Expr) -> Expr:
         return Sum(body, *map(tuple, limits))
     if not e.args or isinstance(e, Indexed | IndexedBase):
         return e
-    return e.func(*map(fresh, e.args))
+    e = e.func(*map(fresh, e.args))
+    return e.with_index(Dummy("k", integer=True)) if isinstance(e, AnyFunction) else e
 
 
 def differentiate(e: Expr, variable: Expr) -> Expr:
@@ -61,8 +63,10 @@ def differentiate(e: Expr, variable: Expr) -> Expr:
 
     Differentiation passes under a finite sum, and $\partial x_j/\partial x_p = \delta_{jp}$; with fresh bound
     indices the $j$ of a sum is never mistaken for a free $p$. Matrix expressions are refused, because SymPy returns
-    0 for some of their derivatives.
+    0 for some of their derivatives; so are slopes of an unknown function, whose derivative is not 0 but unknown.
     """
+    if e.has(Slope):
+        raise ValueError("an unknown function is differentiated once only")
     if e.has(MatrixSymbol) or variable.has(MatrixSymbol):
         raise TypeError("matrix expressions are not differentiated here: write the sum over entries")
     derivative = diff(fresh(e), variable)
