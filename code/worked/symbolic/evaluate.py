@@ -44,7 +44,7 @@ from sympy import (
 )
 
 from worked.symbolic.definitions import Definition, Name, name_of, parameters_of
-from worked.symbolic.functions import Partial, logistic
+from worked.symbolic.functions import Partial, first_index, logistic
 from worked.symbolic.sums import Ranges
 
 Entries = Callable[[tuple[int, ...]], Any]
@@ -259,7 +259,8 @@ def _outermost_first(symbols: list[Symbol], ranges: Ranges) -> list[Symbol]:
 def _table(base: IndexedBase, shape: list[int], rng: random.Random) -> Entries:
     entries: dict[tuple[int, ...], float] = {(): 0.0}
     for size in shape:
-        entries = {(*index, n): 0.0 for index in entries for n in range(1, size + 1)}
+        numbers = range(first_index(base), first_index(base) + size)
+        entries = {(*index, n): 0.0 for index in entries for n in numbers}
     entries = {index: rng.uniform(-1.5, 1.5) for index in entries}
 
     def lookup(index: tuple[int, ...]) -> float:

@@ -143,3 +143,12 @@ class Slope(Expr):
     def __new__(cls, label: Str, index: Expr) -> "Slope":
         """Build from the label of the function and the number of the argument."""
         return Expr.__new__(cls, label, index)
+
+
+class ZeroBased(IndexedBase):
+    """An indexed name whose entries are numbered from 0; those of any other are numbered from 1."""
+
+
+def first_index(base: IndexedBase) -> int:
+    """Return the number of the first entry of `base` along each axis."""
+    return 0 if isinstance(base, ZeroBased) else 1

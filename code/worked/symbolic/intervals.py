@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sympy import Abs, Expr, Integer, Symbol, expand
+from sympy import Abs, Expr, Integer, Mod, Symbol, expand
 
 Range = tuple[Expr, Expr]
 Ranges = Mapping[Symbol, Range]
@@ -36,7 +36,7 @@ def is_nonnegative(e: Expr, ranges: Ranges) -> bool:
 def contains(interval: Range, q: Expr, ranges: Ranges) -> bool:
     """Whether `q` is proved to be an integer of the interval."""
     lower, upper = interval
-    if ranges.get(q) == interval:
+    if ranges.get(q) == interval or (modulus(q) is not None and modulus(q) == cycle(interval)):
         return True
     return bool(q.is_integer) and is_nonnegative(q - lower, ranges) and is_nonnegative(upper - q, ranges)
 
@@ -46,3 +46,17 @@ def excludes(interval: Range, q: Expr, ranges: Ranges) -> bool:
     lower, upper = interval
     beyond = (q - upper - Integer(1), lower - q - Integer(1))
     return any(is_nonnegative(distance, ranges) for distance in beyond)
+
+
+def modulus(e: Expr) -> Expr | None:
+    """Return n if `e` is the remainder of an integer modulo a positive integer n, else None."""
+    if isinstance(e, Mod) and e.args[0].is_integer and e.args[1].is_integer and e.args[1].is_positive:
+        return e.args[1]
+    return None
+
+
+def cycle(interval: Range) -> Expr | None:
+    """Return n if the interval is 0, ..., n - 1 for a positive integer n, else None."""
+    lower, upper = interval
+    n = upper + 1
+    return n if lower == 0 and n.is_integer and n.is_positive else None

@@ -19,6 +19,7 @@ from sympy import (
     Integer,
     KroneckerDelta,
     MatrixSymbol,
+    Mod,
     Mul,
     Piecewise,
     Pow,
@@ -30,6 +31,7 @@ from sympy import (
     expand,
 )
 
+from worked.symbolic.cyclic import orders, settle, solution
 from worked.symbolic.deltas import entries, solve, tidy
 from worked.symbolic.functions import AnyFunction, Slope
 from worked.symbolic.intervals import Range, Ranges, contains, excludes
@@ -96,10 +98,10 @@ def normal_form(e: Expr, ranges: Ranges) -> Expr:
         for v, lower, upper in e.limits:
             body = _sum(body, v, (lower, upper), outer.pop())
         return body
-    if not e.args or isinstance(e, Indexed | IndexedBase):
-        return e
+    if not e.args or isinstance(e, Indexed | IndexedBase | Mod):
+        return settle(e, ranges)
     if isinstance(e, KroneckerDelta):
-        return tidy(e)
+        return tidy(settle(e, ranges))
     e = e.func(*(normal_form(part, ranges) for part in e.args))
     return Add(*(_collapsed(tidy(term), ranges) for term in terms(e))) if isinstance(e, Add | Mul | Pow) else e
 
@@ -190,8 +192,11 @@ def _contract(factors: list[Expr], v: Symbol, interval: Range, ranges: Ranges, k
     """
     others = [f for f in known if isinstance(f, KroneckerDelta) and not f.has(v)]
     for delta in factors:
-        q = solve(delta, v) if isinstance(delta, KroneckerDelta) else None
-        if q is None:
+        if not isinstance(delta, KroneckerDelta):
+            continue
+        if (q := solution(delta, v, interval, ranges)) is not None:
+            return Mul(*(f for f in factors if f is not delta)).xreplace({v: q})
+        if (q := solve(delta, v)) is None:
             continue
         values = [q]
         for other in others:
@@ -211,8 +216,8 @@ def _canonical(factors: list[Expr], v: Symbol, interval: Range, ranges: Ranges) 
 
     A factor that is itself a sum (or a positive power of one) is merged by distributivity,
     $\sum_v F \sum_u G = \sum_v \sum_u F G$ with fresh $u$, if the range of $u$ does not depend on $v$. Sums over
-    independent ranges commute; the order taken is the one whose renamed sum sorts first, so that sums which differ in
-    names and order of summation become the same object.
+    independent ranges commute, and a cycle may be run through in another order; what is taken is the one whose renamed
+    sum sorts first, so that sums which differ in names and order of summation become the same object.
     """
     limits = [(v, *interval)]
     product = []
@@ -235,9 +240,25 @@ def _canonical(factors: list[Expr], v: Symbol, interval: Range, ranges: Ranges) 
     for order in permutations(range(len(limits))):
         names = {limits[a][0]: _bound(depth, n) for n, a in enumerate(order)}
         renamed = [tuple(part.xreplace(names) for part in limits[a]) for a in order]
-        candidates.append((tidy(core.xreplace(names)), renamed))
-    body, renamed = min(candidates, key=lambda c: (default_sort_key(c[0]), default_sort_key(Tuple(*map(_pack, c[1])))))
+        inner = {**ranges, **{v: (lower, upper) for v, lower, upper in renamed}}
+        candidates += [(body, renamed) for body in _reordered(core.xreplace(names), renamed, inner)]
+    body, renamed = min(candidates, key=_first)
     return Sum(body, *renamed)
+
+
+def _reordered(core: Expr, limits: Limits, ranges: Ranges) -> list[Expr]:
+    """Return the summands for every order in which the indices of `limits` may run through a cycle."""
+    found = [tidy(settle(core, ranges))]
+    for v, lower, upper in limits if core.has(Mod) else ():
+        moved = (e.xreplace({v: to}) for e in found for to in orders(e, v, (lower, upper)))
+        found = list(dict.fromkeys(tidy(settle(e, ranges)) for e in moved))
+    return found
+
+
+def _first(candidate: tuple[Expr, Limits]) -> tuple:
+    """Sort by the number of remainders, and then in SymPy's order."""
+    body, limits = candidate
+    return len(body.atoms(Mod)), default_sort_key(body), default_sort_key(Tuple(*map(_pack, limits)))
 
 
 def _independent(s: Sum, v: Symbol) -> bool:
