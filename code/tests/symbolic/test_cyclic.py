@@ -9,6 +9,7 @@ from sympy import Dummy, Integer, KroneckerDelta, Mod, Sum, Symbol, symbols
 
 from worked.symbolic.cyclic import orders, remainder, settle, solution
 from worked.symbolic.definitions import Definition, Definitions
+from worked.symbolic.domain import outside
 from worked.symbolic.evaluate import Evaluator, central_difference, random_point
 from worked.symbolic.functions import Partial, ZeroBased
 from worked.symbolic.latex import latex
@@ -183,7 +184,7 @@ def test_numbers_are_reduced():
 
 def test_a_fact_is_used_for_a_remainder_only_if_it_is_in_range():
     z = ZeroBased("z", shape=(n,), real=True)
-    context = Context(RANGES, Definitions((Definition(z[p], 2 * x[p]),)), None, {z[p]: 2 * x[p]})
+    context = Context(RANGES, Definitions((Definition(z[p], 2 * x[p]),)), (), {z[p]: 2 * x[p]})
     assert using(z[p]).objection(z[Mod(k - q, n)], 2 * x[Mod(k - q, n)], context) is None
     assert "does not occur" in using(z[p]).objection(z[Mod(k, m)], 2 * x[Mod(k, m)], context)
     assert "does not occur" in using(z[p]).objection(z[k], 2 * x[k], context)
@@ -198,6 +199,11 @@ def test_entries_from_zero():
     written = unroll(S(x[i], i), {n: Integer(3)})
     assert written == x[0] + x[1] + x[2]
     assert unroll(x[n], {n: Integer(3)}).is_Dummy
+
+
+def test_a_derivative_by_an_entry_beyond_the_last_is_refused():
+    assert list(outside(Partial(t, x[p + 1]), Definitions(()), RANGES)) == ["x[p + 1] does not exist for every p"]
+    assert not list(outside(Partial(t, x[Mod(p + 1, n)]), Definitions(()), RANGES))
 
 
 def test_a_remainder_in_an_index_prints_like_the_exercise():

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from sympy import Expr, Indexed, Integer, Limit, Pow, Subs, Sum, default_sort_key, log
 
 from worked.symbolic.definitions import Definitions
-from worked.symbolic.functions import Partial
+from worked.symbolic.functions import Partial, first_index
 from worked.symbolic.sums import Ranges, fresh
 from worked.symbolic.zero import is_nonzero, is_positive
 
@@ -38,7 +38,8 @@ def outside(e: Expr, definitions: Definitions, ranges: Ranges) -> Iterator[str]:
                 continue
             definition = definitions.by_name.get(entry.base)
             sizes: Sequence[Expr] = entry.base.shape or ()
-            whole = [(Integer(1), size) for size in sizes]
+            first = Integer(first_index(entry.base))
+            whole = [(first, first + size - 1) for size in sizes]
             if definition is not None:
                 whole = [ranges[p] for p in definition.parameters if p in ranges]
             for index, span in zip(entry.indices, whole, strict=False):  # what is not declared is not judged
