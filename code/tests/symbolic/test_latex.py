@@ -1,7 +1,7 @@
 """How expressions are printed."""
 
 import pytest
-from sympy import Abs, IndexedBase, Limit, Max, Subs, Sum, Symbol, exp, log, symbols
+from sympy import Abs, IndexedBase, Limit, Max, Pow, Subs, Sum, Symbol, exp, log, symbols
 
 from worked.symbolic.functions import Partial, logistic
 from worked.symbolic.latex import latex, product, total
@@ -12,6 +12,10 @@ x, mu, y = symbols(r"x \mu y", real=True)
 v, w = IndexedBase("v", real=True), IndexedBase("w^{(1)}", real=True)
 
 PRINTED = {
+    "name with a subscript": (IndexedBase("W_h")[i, j], r"(W_{h})_{i,j}"),
+    "numbers side by side": (product(10, 50, x), r"10 \cdot 50 \, x"),
+    "number before a power": (product(2, Pow(3, 2, evaluate=False)), r"2 \cdot 3^{2}"),
+    "long number": (12345678 * x - 9999, r"12{,}345{,}678 \, x - 9999"),
     "positive terms first": (x - mu, r"x - \mu"),
     "terms as written": (total(x, -y, mu), r"x - y + \mu"),
     "numbers first": (1 - x, "1 - x"),

@@ -4,9 +4,10 @@ Positive terms come first, unless an order was written (`total`); factors keep t
 (`product`); a constant stands before its sum as a fraction; indices are separated by commas.
 """
 
+from itertools import pairwise
 from typing import Any
 
-from sympy import Add, Expr, Indexed, IndexedBase, Integer, Mul, Pow, Rational, Sum, Symbol, default_sort_key
+from sympy import Add, Expr, Indexed, Integer, Mul, Pow, Rational, Sum, Symbol, default_sort_key
 from sympy.printing.latex import LatexPrinter
 
 from worked.symbolic.functions import Partial, logistic
@@ -31,7 +32,9 @@ class Printer(LatexPrinter):
     """How every formula of a page is printed."""
 
     def _print_Indexed(self, e: Indexed) -> str:
-        return f"{self._print(e.base.label)}_{{{','.join(map(self._print, e.indices))}}}"
+        label = self._print(e.base.label)
+        label = f"({label})" if "_" in label else label  # a name may have one subscript only
+        return f"{label}_{{{','.join(map(self._print, e.indices))}}}"
 
     def _print_Pow(self, e: Pow) -> str:
         if isinstance(e.base, Indexed | Symbol) and e.exp.is_Integer and e.exp > 0:
@@ -73,13 +76,19 @@ class Printer(LatexPrinter):
         if len(factors) == 1:
             return self._print(factors[0])
         rows = [self._grouped(f) if f is factors[-1] else self._bracketed(f) for f in factors]
-        return r" \, ".join(rows)
+        printed = rows[0] if rows else ""
+        for before, row in pairwise(rows):  # 2 3 would read as 23
+            printed += (r" \cdot " if before[-1].isdigit() and row[0].isdigit() else r" \, ") + row
+        return printed
 
     def _grouped(self, e: Expr) -> str:
         return rf"\left({self._print(e)}\right)" if isinstance(e, Add) else self._print(e)
 
     def _bracketed(self, e: Expr) -> str:
         return rf"\left({self._print(e)}\right)" if isinstance(e, Add | Sum) else self._print(e)
+
+    def _print_Integer(self, e: Integer) -> str:
+        return f"{e.p:,}".replace(",", "{,}") if abs(e.p) >= 10_000 else str(e.p)
 
     def _print_Sum(self, e: Sum) -> str:
         signs = [rf"\sum_{{{self._print(v)}={self._print(a)}}}^{{{self._print(b)}}}" for v, a, b in reversed(e.limits)]
@@ -97,9 +106,7 @@ class Printer(LatexPrinter):
 
     def _print_Partial(self, e: Partial) -> str:
         d = r"\mathrm{d}" if e.of.free_symbols == {e.by} else r"\partial"
-        fraction = rf"\frac{{{d} {self._print(e.of)}}}{{{d} {self._print(e.by)}}}"
-        held = ",\\,".join(self._print(name.label if isinstance(name, IndexedBase) else name) for name in e.holding)
-        return rf"\left. {fraction} \right|_{{{held}}}" if held else fraction
+        return rf"\frac{{{d} {self._print(e.of)}}}{{{d} {self._print(e.by)}}}"
 
     def _print_Subs(self, e: Expr) -> str:
         at = ",\\, ".join(f"{self._print(v)}={self._print(p)}" for v, p in zip(e.variables, e.point, strict=True))
