@@ -129,7 +129,7 @@ def mutation_table(store: Store) -> str:
         rows.append((derivations.load(name).TITLE, *(f"{count:,}" for count in cells.values())))
     rows.append(("All", *(f"{sums[cell]:,}" for cell in cells)))
     stale = [name for name in derivations.names() if counts.get(name, {}).get("code") != derivations.code(name)]
-    others = f" {len(stale)} derivations have changed since: {', '.join(stale)}." if stale else ""
+    others = f" Changed since then: {', '.join(stale)}." if stale else ""
     lines = [
         f"Counted on {noted['created'][:10]} by `make mutants`.{others}",
         "",

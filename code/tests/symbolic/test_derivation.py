@@ -100,12 +100,12 @@ REFUSED = {
         [define(u, z**2, ""), claim(u + (a + b) ** 2, z**2 + a**2, "", using(u))],
         "the substitution gives",
     ),
-    "substitution under a shorter range": (
+    "substitution under a longer range": (
         [
             define_f,
             define_h,
             claim(Partial(f, h[i]), 2 * h[i], "", Differentiation()),
-            claim(Sum(Partial(f, h[k]), (k, 2, m)), Sum(2 * h[k], (k, 2, m)), "", using(Partial(f, h[i]))),
+            claim(Sum(Partial(f, h[k]), (k, 0, m)), Sum(2 * h[k], (k, 0, m)), "", using(Partial(f, h[i]))),
         ],
         "does not occur",
     ),
@@ -260,3 +260,9 @@ def _page(d):
     topic = Topic(Anchor("a square", "a library", 0.0))
     topic.derive = lambda: (d,)
     return pass_gates(topic)._repr_markdown_()
+
+
+def test_a_gate_that_has_nothing_to_do_says_why():
+    without = _page(derivation(claim((a + b) ** 2, a**2 + 2 * a * b + b**2, "Squares.")))
+    assert "no step has one" in without
+    assert "central differences" not in without

@@ -132,7 +132,7 @@ def test_no_case_is_no_value():
 
 
 def test_a_held_variable_moves_off_its_definition():
-    held = evaluate.held(h[i], point, 0.1)
+    held = evaluate.held((h[i].base,), point, 0.1)
     assert isinstance(h[i], Indexed)
     assert evaluate(h[i], held) == pytest.approx(4 + 0.1 * 3)
     assert evaluate(f, held) != pytest.approx(evaluate(f, point), abs=0.1)

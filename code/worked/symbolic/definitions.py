@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from sympy import Expr, Indexed, IndexedBase, Limit, Subs, Symbol, limit, preorder_traversal
 from sympy.core.function import Function
 
-from worked.symbolic.functions import Partial, logistic
+from worked.symbolic.functions import AnyFunction, Partial, Slope, logistic
 from worked.symbolic.sums import differentiate, fresh
 
 Name: TypeAlias = Any  # a symbol, an indexed base, or a class of functions
@@ -106,22 +106,31 @@ class Definitions:
     def _uses(self, e: Expr, names: Collection[Name]) -> Iterator[Expr]:
         return (part for part in preorder_traversal(e) if name_of(part) in self.by_name and name_of(part) in names)
 
-    def value(self, e: Expr, held: Name | None = None) -> Expr:
-        """Return `e` with its derivatives and limits carried out, as a function of the name `held`.
+    def uses(self, e: Expr, name: Name, avoiding: Collection[Name] = ()) -> bool:
+        """Whether `e` refers to `name`, directly or through definitions other than those of `avoiding`."""
+        graph = Definitions(tuple(d for d in self.items if d.name not in avoiding))
+        direct = {name_of(part) for part in preorder_traversal(e)}
+        return name in direct.union(*(graph.reached_from(other) for other in direct & graph.by_name.keys()))
 
-        What depends on `held` is unfolded, `held` itself stays free even if it has a definition, and all else stays
-        opaque. An equation between such values holds for every value of `held`, not only where its definition
-        puts it: a wrong factor cannot hide behind something that happens to be zero there. Without `held`, everything
-        is unfolded.
+    def value(self, e: Expr, held: Collection[Name] = ()) -> Expr:
+        """Return `e` with its derivatives and limits carried out, as a function of the names `held`.
+
+        What depends on them is unfolded, they themselves stay free even if they have a definition, and all else stays
+        opaque. An equation between such values holds for every value of what is held, not only where its definition
+        puts it: a wrong factor cannot hide behind something that happens to be zero there. With nothing held,
+        everything is unfolded.
         """
         e = self._carry_out(fresh(e))
-        return self.unfold(e, self.dependents(held) - {held} if held is not None else self.by_name.keys())
+        names = set().union(*map(self.dependents, held)) - set(held) if held else self.by_name.keys()
+        return self.unfold(e, names)
 
     def _carry_out(self, e: Expr) -> Expr:
         if not e.args or isinstance(e, Indexed | IndexedBase):
             return e
         if isinstance(e, Partial):
-            return differentiate(self.value(e.of, name_of(e.by)), e.by)
+            by = name_of(e.by)
+            moved = self.unfold(self._carry_out(e.of), self.dependents(by) - {by, *e.holding})
+            return differentiate(moved, e.by)
         if isinstance(e, Subs):
             body = self._as_function_of(e.expr, *e.variables)
             return body.xreplace(dict(zip(e.variables, e.point, strict=True)))
@@ -134,7 +143,10 @@ class Definitions:
 
     def _as_function_of(self, e: Expr, *variables: Symbol) -> Expr:
         names = set().union(*(self.dependents(v) for v in variables)) - set(variables)
-        return self.unfold(self._carry_out(e), names)
+        e = self.unfold(self._carry_out(e), names)
+        if e.has(AnyFunction, Slope):
+            raise ValueError("an unknown function is used at one point only: it has no limit and no restriction")
+        return e
 
 
 @dataclass(frozen=True)
@@ -162,7 +174,9 @@ class PerSample:
         return IndexedBase(label, shape=(self.size, *shape), real=True)
 
     def __call__(self, e: Expr) -> Expr:
-        """Return the copy of `e` for the sample `index`."""
+        """Return the copy of `e` for the sample `index`; TypeError for an unknown function."""
+        if e.has(AnyFunction):
+            raise TypeError(f"copies of {e} would be taken for the same function at the same point")
         entries = {
             part: self._copies[name_of(part)][(self.index, *parameters_of(part))]
             for part in preorder_traversal(e)

@@ -7,11 +7,11 @@ from functools import cached_property
 from sympy import Add, Expr, Function, Indexed, Limit, Mul, Pow, Symbol, preorder_traversal, sympify
 
 from worked.symbolic import gates
-from worked.symbolic.definitions import Definition, Definitions, name_of
+from worked.symbolic.definitions import Definition, Definitions, Name, name_of
 from worked.symbolic.domain import undefined
 from worked.symbolic.functions import Partial
 from worked.symbolic.latex import latex
-from worked.symbolic.methods import Algebra, AtSizes, Context, Method, Premise
+from worked.symbolic.methods import Algebra, AtDefinition, AtSizes, Context, Method, Premise
 from worked.symbolic.sums import Ranges
 
 
@@ -68,10 +68,18 @@ class Derivation:
             raise Rejected(f"{self.slug}: the first step continues nothing")
         return self.steps[n].left
 
-    def held(self, n: int) -> Expr | None:
-        """Return the variable that step `n` holds: the one its left side is differentiated by, or goes to a limit."""
+    def held(self, n: int) -> tuple[Name, ...]:
+        """Return the names that are free in step `n` even if they are defined, so that it is proved for every value.
+
+        They are what its left side is differentiated by and what that derivative holds, or what goes to a limit. A
+        step `AtDefinition` holds nothing.
+        """
         head = self.head(n)
-        return head.by if isinstance(head, Partial) else head.args[1] if isinstance(head, Limit) else None
+        if isinstance(self.steps[n].by, AtDefinition):
+            return ()
+        if isinstance(head, Partial):
+            return (name_of(head.by), *head.holding)
+        return (head.args[1],) if isinstance(head, Limit) else ()
 
     def left(self, n: int) -> Expr:
         """Return what step `n` is proved to equal: its left side, or the right side that it continues."""
@@ -80,8 +88,7 @@ class Derivation:
 
     def context(self, n: int) -> Context:
         """Return what step `n` may rely on."""
-        held = self.held(n)
-        return Context(self.ranges, self.definitions, None if held is None else name_of(held), self.facts(n))
+        return Context(self.ranges, self.definitions, self.held(n), self.facts(n))
 
     def facts(self, n: int | None = None) -> dict[Expr, Expr]:
         """Return the latest right side for each left side before step `n`, and the definitions."""
@@ -121,7 +128,10 @@ class Derivation:
         objection = step.by.objection(left, step.right, context)
         if objection is not None:
             raise Rejected(f"{where}: {objection}")
-        a, b = context.value(left), context.value(step.right)
+        try:
+            a, b = context.value(left), context.value(step.right)
+        except ValueError as error:
+            raise Rejected(f"{where}: {error}") from error
         if not step.by.proves(a - b, context):
             raise Rejected(f"{where}: not proved; the left side's value is {a}")
         for wrong in [a - b - 1, a - b + 1] + ([a + b] if step.right != 0 else []):
@@ -164,10 +174,10 @@ def prove(derivation: Derivation) -> Checked:
 
 def numbers(derivation: Derivation, n: int) -> dict[str, float]:
     """Return the errors of step `n` in the numeric gates; a definition has none."""
-    step, held = derivation.steps[n], derivation.held(n)
+    step = derivation.steps[n]
     if isinstance(step.by, Premise):
         return {}
-    held = None if isinstance(derivation.head(n), Limit) else held  # a limit moves its own variable
+    held = () if isinstance(derivation.head(n), Limit) else derivation.held(n)  # a limit moves its own variable
     return gates.errors(
         derivation.left(n), step.right, held, derivation.definitions, derivation.ranges, derivation.expressions()
     )
@@ -198,7 +208,7 @@ def scope(derivation: Derivation, n: int) -> str:
     used = set().union(*(derivation.definitions.reached_from(name_of(s)) for s in free), free)
     indices = [i for i in derivation.ranges if i in free]
     used |= {s for i in indices for bound in derivation.ranges[i] for s in bound.free_symbols}
-    sizes = [s for s in used if isinstance(s, Symbol) and s.is_integer and s.is_nonnegative]
+    sizes = [s for s in used - {*indices} if isinstance(s, Symbol) and s.is_integer and s.is_nonnegative]
     reals = [s for s in free if isinstance(s, Symbol) and s.is_extended_real and not s.is_integer]
     reals = [s for s in reals if s not in derivation.definitions.by_name]
     parts = [f"${latex(s)}$" for s in (*sorted(sizes, key=str), *indices)]

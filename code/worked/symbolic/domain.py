@@ -1,11 +1,11 @@
 """Where an expression is defined: checked for every displayed step, not assumed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from sympy import Expr, Limit, Pow, Subs, default_sort_key, log
+from sympy import Expr, Indexed, Integer, Limit, Pow, Subs, Sum, default_sort_key, log
 
 from worked.symbolic.definitions import Definitions
-from worked.symbolic.functions import Partial
+from worked.symbolic.functions import Partial, first_index
 from worked.symbolic.sums import Ranges, fresh
 from worked.symbolic.zero import is_nonzero, is_positive
 
@@ -16,6 +16,8 @@ def undefined(e: Expr, definitions: Definitions, ranges: Ranges) -> Iterator[str
     A logarithm and a root need a positive argument, a denominator one that is not zero.
     """
     unfolded = definitions.unfold(fresh(_plain(e)), definitions.by_name.keys())
+    bound = {v: (lower, upper) for s in unfolded.atoms(Sum) for v, lower, upper in s.limits}
+    ranges = {**ranges, **bound}  # the names are fresh
     for part in sorted(unfolded.atoms(log, Pow), key=default_sort_key):
         if isinstance(part, log) and not is_positive(part.args[0], ranges):
             yield f"the argument of {part} is not proved positive"
@@ -24,6 +26,29 @@ def undefined(e: Expr, definitions: Definitions, ranges: Ranges) -> Iterator[str
                 yield f"the radicand of {part} is not proved positive"
         elif isinstance(part, Pow) and part.exp.is_negative and not is_nonzero(part.base, ranges):
             yield f"the denominator of {part} is not proved to be other than zero"
+
+
+def outside(e: Expr, definitions: Definitions, ranges: Ranges) -> Iterator[str]:
+    """Yield the derivatives in `e` that are about an entry u[k + c] where k already runs over all entries of u."""
+    if isinstance(e, Sum):
+        ranges = {**ranges, **{v: (lower, upper) for v, lower, upper in e.limits}}
+    if isinstance(e, Partial):
+        for entry in (e.of, e.by):
+            if not isinstance(entry, Indexed):
+                continue
+            definition = definitions.by_name.get(entry.base)
+            sizes: Sequence[Expr] = entry.base.shape or ()
+            first = Integer(first_index(entry.base))
+            whole = [(first, first + size - 1) for size in sizes]
+            if definition is not None:
+                whole = [ranges[p] for p in definition.parameters if p in ranges]
+            for index, span in zip(entry.indices, whole, strict=False):  # what is not declared is not judged
+                step, moved = index.as_coeff_Add()
+                if step != 0 and ranges.get(moved) == span:
+                    yield f"{entry} does not exist for every {moved}"
+        return
+    for part in e.args:
+        yield from outside(part, definitions, ranges)
 
 
 def _plain(e: Expr) -> Expr:

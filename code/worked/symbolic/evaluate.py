@@ -44,7 +44,7 @@ from sympy import (
 )
 
 from worked.symbolic.definitions import Definition, Name, name_of, parameters_of
-from worked.symbolic.functions import Partial, logistic
+from worked.symbolic.functions import Partial, first_index, logistic
 from worked.symbolic.sums import Ranges
 
 Entries = Callable[[tuple[int, ...]], Any]
@@ -104,7 +104,7 @@ class Evaluator:
         if isinstance(e, Abs):
             return abs(self(e.args[0], point))
         if isinstance(e, Partial):
-            return (self.derivative or central_difference)(self, e.of, e.by, point)
+            return (self.derivative or central_difference)(self, e.of, e.by, self.pinned(e.holding, point))
         if isinstance(e, Subs):
             return self(e.expr, {**point, **{v: self(to, point) for v, to in zip(e.variables, e.point, strict=True)}})
         if isinstance(e, Limit):
@@ -167,13 +167,19 @@ class Evaluator:
                 raise IndexError(f"{name} has no entry {index}")
         return self(definition.body, {**point, **dict(zip(definition.parameters, index, strict=True))})
 
-    def held(self, e: Expr, point: Point, shift: float) -> dict[Name, Any]:
-        """Return the point at which the name of `e` is a free variable, `shift` away from where it was."""
-        name = name_of(e)
-        if not isinstance(e, Indexed):
-            return {**point, name: self.entry(name, (), point) + shift}
+    def held(self, names: Iterable[Name], point: Point, shift: float) -> dict[Name, Any]:
+        """Return the point at which each of `names` is a free variable, `shift` away from where it was."""
+        return {**point, **{name: self._moved(name, point, shift) for name in names}}
+
+    def pinned(self, names: Iterable[Name], point: Point) -> dict[Name, Any]:
+        """Return the point at which each of `names` stays where it is, whatever its definition uses."""
+        return self.held(names, point, 0.0)
+
+    def _moved(self, name: Name, point: Point, shift: float) -> Any:
+        if not isinstance(name, IndexedBase):
+            return self.entry(name, (), point) + shift
         # Entries move by different amounts, so that no relation between them survives.
-        return {**point, name: lambda index: self.entry(name, index, point) + shift * (1 + sum(index))}
+        return lambda index: self.entry(name, index, point) + shift * (1 + sum(index))
 
     def location(self, e: Expr, point: Point) -> Location:
         """Return the name and the index values of a variable."""
@@ -221,10 +227,10 @@ def random_point(expressions: Iterable[Expr], ranges: Ranges, seed: int) -> dict
     bases = sorted((a for a in atoms if isinstance(a, IndexedBase)), key=str)
     labels = {base.label for base in bases}
     symbols = sorted((a for a in atoms if isinstance(a, Symbol) and a not in labels), key=str)
-    sizes = [s for s in symbols if s.is_integer and s.is_nonnegative]
+    sizes = [s for s in symbols if s.is_integer and s.is_nonnegative and s not in ranges]
     drawn = rng.sample(range(2, 2 + max(4, len(sizes))), len(sizes))
     point: dict[Name, Any] = dict(zip(sizes, drawn, strict=True))
-    for s in symbols:
+    for s in _outermost_first(symbols, ranges):
         if s in ranges:
             lower, upper = (int(bound.xreplace(point)) for bound in ranges[s])
             point[s] = rng.randint(lower, upper)
@@ -235,10 +241,27 @@ def random_point(expressions: Iterable[Expr], ranges: Ranges, seed: int) -> dict
     return point
 
 
+def _outermost_first(symbols: list[Symbol], ranges: Ranges) -> list[Symbol]:
+    """Return the symbols with each one behind those that bound its range."""
+    ordered: list[Symbol] = []
+
+    def add(s: Symbol) -> None:
+        if s not in ordered:
+            for bound in ranges.get(s, ()):
+                for outer in sorted(bound.free_symbols & ranges.keys(), key=str):
+                    add(outer)
+            ordered.append(s)
+
+    for s in symbols:
+        add(s)
+    return ordered
+
+
 def _table(base: IndexedBase, shape: list[int], rng: random.Random) -> Entries:
     entries: dict[tuple[int, ...], float] = {(): 0.0}
     for size in shape:
-        entries = {(*index, n): 0.0 for index in entries for n in range(1, size + 1)}
+        numbers = range(first_index(base), first_index(base) + size)
+        entries = {(*index, n): 0.0 for index in entries for n in numbers}
     entries = {index: rng.uniform(-1.5, 1.5) for index in entries}
 
     def lookup(index: tuple[int, ...]) -> float:

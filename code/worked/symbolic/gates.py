@@ -4,13 +4,13 @@ Both sides are evaluated at random sizes and values, off the definition of what 
 differences and once by PyTorch's automatic differentiation.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from sympy import Expr, Indexed, preorder_traversal
 
-from worked.symbolic.definitions import Definitions
+from worked.symbolic.definitions import Definitions, Name
 from worked.symbolic.evaluate import Evaluator, Point, central_difference, random_point
 from worked.symbolic.functions import Partial
 from worked.symbolic.sums import Ranges
@@ -54,12 +54,17 @@ def _on_tensors(function: Any) -> Any:
 
 
 def errors(
-    left: Expr, right: Expr, held: Expr | None, definitions: Definitions, ranges: Ranges, everything: Iterable[Expr]
+    left: Expr,
+    right: Expr,
+    held: Collection[Name],
+    definitions: Definitions,
+    ranges: Ranges,
+    everything: Iterable[Expr],
 ) -> dict[str, float]:
     """Return the largest relative difference of the two sides by each way of evaluating.
 
     A step with a derivative gives `finite_difference` and `autograd`, any other `values`. `everything` lists the
-    expressions whose names the point must hold.
+    expressions whose names the point must hold; the names `held` are moved off their definitions.
     """
     has_partial = any(isinstance(part, Partial) for side in (left, right) for part in preorder_traversal(side))
     ways = {"finite_difference": central_difference, "autograd": autograd} if has_partial else {"values": None}
@@ -70,7 +75,7 @@ def errors(
         start = {name: value for name, value in start.items() if name not in definitions.by_name}
         for way, derivative in ways.items():
             evaluator = Evaluator(definitions.by_name, ranges, derivative)
-            point = evaluator.held(held, start, SHIFT) if held is not None else start
+            point = evaluator.held(held, start, SHIFT)
             a, b = float(evaluator(left, point)), float(evaluator(right, point))
             found[way] = max(found[way], abs(a - b) / max(1.0, abs(b)))
     return found

@@ -7,7 +7,7 @@ Positive terms come first, unless an order was written (`total`); factors keep t
 from itertools import pairwise
 from typing import Any
 
-from sympy import Add, Expr, Indexed, Integer, Mul, Pow, Rational, Sum, Symbol, default_sort_key
+from sympy import Add, Expr, Indexed, IndexedBase, Integer, Mul, Pow, Rational, Sum, Symbol, default_sort_key
 from sympy.printing.latex import LatexPrinter
 
 from worked.symbolic.functions import Partial, logistic
@@ -106,7 +106,9 @@ class Printer(LatexPrinter):
 
     def _print_Partial(self, e: Partial) -> str:
         d = r"\mathrm{d}" if e.of.free_symbols == {e.by} else r"\partial"
-        return rf"\frac{{{d} {self._print(e.of)}}}{{{d} {self._print(e.by)}}}"
+        fraction = rf"\frac{{{d} {self._print(e.of)}}}{{{d} {self._print(e.by)}}}"
+        held = ",\\,".join(self._print(name.label if isinstance(name, IndexedBase) else name) for name in e.holding)
+        return rf"\left. {fraction} \right|_{{{held}}}" if held else fraction
 
     def _print_Subs(self, e: Expr) -> str:
         at = ",\\, ".join(f"{self._print(v)}={self._print(p)}" for v, p in zip(e.variables, e.point, strict=True))

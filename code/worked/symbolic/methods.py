@@ -5,31 +5,36 @@ claims more than that (a chain rule, a substitution) also checks that the step h
 a reader sees is the reason that was checked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sympy import Dummy, Expr, Indexed, Integer, Limit, Mul, Sum, Symbol
+from sympy import Add, Dummy, Expr, Indexed, Integer, KroneckerDelta, Limit, Mul, Piecewise, Sum, Symbol, expand
 
 from worked.symbolic.definitions import Definitions, Name, name_of, parameters_of
+from worked.symbolic.deltas import canonical, counted
+from worked.symbolic.domain import outside
 from worked.symbolic.functions import Partial
+from worked.symbolic.intervals import Range, contains
 from worked.symbolic.latex import latex
-from worked.symbolic.sums import Range, Ranges, fresh
+from worked.symbolic.sums import Ranges, fresh, normal_form
 from worked.symbolic.unroll import places, unroll
 from worked.symbolic.zero import is_zero
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a step may rely on: ranges, definitions, the held name, and the equations proved before it."""
+    """What a step may rely on: ranges, definitions, the held names, and the equations proved before it."""
 
     ranges: Ranges
     definitions: Definitions
-    held: Name | None = None
+    held: tuple[Name, ...] = ()
     facts: Mapping[Expr, Expr] = ()  # type: ignore[assignment]
 
     def value(self, e: Expr) -> Expr:
-        """Return `e` as a function of what is held, see `Definitions.value`."""
+        """Return `e` as a function of what is held, see `Definitions.value`; ValueError if an entry does not exist."""
+        for problem in outside(e, self.definitions, self.ranges):
+            raise ValueError(problem)
         return self.definitions.value(e, self.held)
 
 
@@ -90,22 +95,41 @@ class Differentiation(Algebra):
 
 @dataclass(frozen=True)
 class ChainRule(Algebra):
-    r"""$\partial f/\partial v = \sum_k \partial f/\partial u_k\;\partial u_k/\partial v$ with the middle variable u.
+    r"""$\partial f/\partial v = \sum_{u,k} \partial f/\partial u_k\;\partial u_k/\partial v$ over middle variables u.
 
-    The form is checked, and both sides are differentiated from the definitions and compared.
+    The middle variables cut the graph of definitions between v and f. A path from v to f belongs to the first of them
+    that it meets: $\partial u_k/\partial v$ holds those that come before u, $\partial f/\partial u_k$ holds nothing.
+    So every path is counted exactly once. This form is checked, and both sides are differentiated and compared.
     """
 
     name: str = "chain rule"
 
     def objection(self, left: Expr, right: Expr, context: Context) -> str | None:
-        """A derivative, and a product of two that share their middle variable, or the sum of such products."""
-        product = right.function if isinstance(right, Sum) else right
-        factors = Mul.make_args(product)
-        if isinstance(left, Partial) and len(factors) == 2 and all(isinstance(f, Partial) for f in factors):
-            for outer, inner in (factors, factors[::-1]):
-                if outer.of == left.of and outer.by == inner.of and inner.by == left.by:
-                    return None
-        return "the chain rule reads df/dv = df/du * du/dv, or the sum of such products over the entries of u"
+        """A derivative that holds nothing, and products of two derivatives that share their middle variable.
+
+        No path avoids the middle variables, each of them occurs once, with all of its entries that depend on v, and
+        its derivative by v holds exactly those others through which it depends on v.
+        """
+        terms = [link for term in Add.make_args(right) if (link := _link(term, left)) is not None]
+        if not isinstance(left, Partial) or left.holding or len(terms) < len(Add.make_args(right)):
+            return "the chain rule reads df/dv = df/du * du/dv, or a sum of such products over u and over its entries"
+        graph, start = context.definitions, name_of(left.by)
+        middle = [name_of(inner.of) for inner, _ in terms]
+        if len(set(middle)) < len(middle):
+            return "a middle variable occurs twice, and so do the paths through it"
+        if start in middle or name_of(left.of) in middle:
+            return "a middle variable lies between the two ends"
+        if graph.uses(left.of, start, avoiding=middle):
+            return f"there is a path from {left.by} to {left.of} that passes none of {_listed(middle)}"
+        for (inner, limits), name in zip(terms, middle, strict=True):
+            before = {
+                u for u in middle if u != name and u in graph.reached_from(name) and start in graph.reached_from(u)
+            }
+            if set(inner.holding) != before:
+                return f"the derivative of {inner.of} by {left.by} must hold {_listed(before)}: each path counts once"
+            if left_out := _entries_left_out(inner, limits, context):
+                return left_out
+        return None
 
 
 @dataclass(frozen=True)
@@ -113,7 +137,7 @@ class Substitution(Algebra):
     """What was proved before, or a definition, is put in place of its left side, and nothing else changes.
 
     `used` lists the left sides. An equation proved for the index i holds for every value of i, so it may
-    be used for another index of the same range. The result is proved again from the definitions.
+    be used for an expression whose values lie in the range of i. The result is proved again from the definitions.
     """
 
     name: str = "substitution"
@@ -129,6 +153,17 @@ class Substitution(Algebra):
             if put == before:
                 return f"{target} does not occur in {before}"
         return None if is_zero(right - put, context.ranges) else f"the substitution gives {put}"
+
+
+@dataclass(frozen=True)
+class AtDefinition(Substitution):
+    """A substitution that is true only where what the left side's derivative is taken by lies at its definition.
+
+    The steps before are proved for every value of that variable, so a wrong factor of a term that vanishes at the
+    definition is refused there; this step puts in the facts that make it vanish, and nothing else.
+    """
+
+    name: str = "substitution at the definition"
 
 
 @dataclass(frozen=True)
@@ -157,6 +192,58 @@ class TakeLimit(Algebra):
     def objection(self, left: Expr, right: Expr, context: Context) -> str | None:
         """The left side is a limit."""
         return None if isinstance(left, Limit) else "the left side must be a limit"
+
+
+@dataclass(frozen=True)
+class Counting(Algebra):
+    """By normal form, with the number of entries on a diagonal of a square matrix, see `deltas.counted`."""
+
+    name: str = "counting"
+
+    def proves(self, difference: Expr, context: Context) -> bool:
+        """Both sides have the same normal form once the entries are counted."""
+        return is_zero(counted(normal_form(fresh(difference), context.ranges), context.ranges), context.ranges)
+
+
+@dataclass(frozen=True)
+class Window:
+    r"""An equation with cases, one for the integer `place` in `interval`, one for all others.
+
+    The upper end is a symbol. Every integer lies below the interval, in it or above it; these three are proved by
+    normal form, with `place` $= a - 1 - s$, or $= a + s$ and the upper end $a + s + u$, or $= b + 1 + s$, for every s
+    and u that is not negative.
+    """
+
+    index: Symbol
+    place: Expr
+    interval: Range
+    name: str = "three cases"
+
+    def objection(self, left: Expr, right: Expr, context: Context) -> str | None:
+        """The place moves by 1 with the index, and the upper end is a symbol of its own."""
+        lower, upper = self.interval
+        if expand(self.place - self.place.xreplace({self.index: Integer(0)})) not in (self.index, -self.index):
+            return f"{self.place} must be linear in {self.index} with slope 1 or -1"
+        own = isinstance(upper, Symbol) and upper.is_integer and not lower.has(upper) and not self.place.has(upper)
+        return None if own and self.index.is_integer else f"{upper} and {self.index} must be symbols of integers"
+
+    def proves(self, difference: Expr, context: Context) -> bool:
+        """In each case by normal form; a condition that stays open is no proof."""
+        lower, upper = self.interval
+        s, u = Dummy("s", integer=True, nonnegative=True), Dummy("u", integer=True, nonnegative=True)
+        at_zero = self.place.xreplace({self.index: Integer(0)})
+        slope = 1 if expand(self.place - at_zero) == self.index else -1
+        for place, end in ((lower - 1 - s, upper), (lower + s, lower + s + u), (upper + 1 + s, upper)):
+            put = {self.index: expand(slope * (place - at_zero)), upper: end}
+            ranges = {
+                v: tuple(bound.xreplace(put) for bound in bounds)
+                for v, bounds in context.ranges.items()
+                if v not in (self.index, upper)
+            }
+            case = fresh(difference).xreplace(put)
+            if case.has(Piecewise) or not is_zero(case, ranges):
+                return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -201,8 +288,60 @@ def using(*left_sides: Expr) -> Substitution:
     return Substitution(used=left_sides)
 
 
+def at_definition(*left_sides: Expr) -> AtDefinition:
+    """Return the substitution of facts that hold at the definition of what the left side's derivative is taken by."""
+    return AtDefinition(used=left_sides)
+
+
+def _link(term: Expr, left: Expr) -> tuple[Partial, tuple[tuple[Symbol, Expr, Expr], ...]] | None:
+    """Return the inner derivative du/dv of a term df/du * du/dv, and the limits of a sum over entries of u."""
+    factors = Mul.make_args(term.function if isinstance(term, Sum) else term)
+    limits = tuple(tuple(limit) for limit in term.limits) if isinstance(term, Sum) else ()
+    if isinstance(left, Partial) and len(factors) == 2 and all(isinstance(f, Partial) for f in factors):
+        for outer, inner in (factors, factors[::-1]):
+            if outer == Partial(left.of, inner.of) and inner.by == left.by:
+                return inner, limits
+    return None
+
+
+def _entries_left_out(inner: Partial, limits: tuple[tuple[Symbol, Expr, Expr], ...], context: Context) -> str | None:
+    """Say which entries of u a term df/du * du/dv leaves out although they may depend on v; None if it leaves out none.
+
+    An index of u runs over its whole range, or else the derivative of u by v vanishes for its other values.
+    """
+    u, spans = inner.of, {v: (lower, upper) for v, lower, upper in limits}
+    if not context.definitions.uses(u, name_of(inner.by)):
+        return f"{u} does not depend on {inner.by}"
+    indices = parameters_of(u)
+    if not spans.keys() <= set(indices) or len(set(indices)) < len(indices):
+        return f"the sum must run over the entries of {u}"
+    parameters = context.definitions.by_name[name_of(u)].parameters  # it depends on something, so it is defined
+    for position, (index, parameter) in enumerate(zip(indices, parameters, strict=True)):
+        whole = context.ranges.get(parameter)
+        if whole is None:
+            return f"the range of the entries of {u} is not declared"
+        if index in spans and spans[index] != whole:
+            return f"the sum must run over all entries of {u}"
+        if index in spans:
+            continue
+        other = Dummy("n", integer=True)
+        inside = {**context.ranges, **spans, other: whole}
+        entry = u.base[(*indices[:position], other, *indices[position + 1 :])]
+        slope = Partial(entry, inner.by, inner.holding)
+        value = normal_form(fresh(context.definitions.value(slope, (name_of(inner.by), *inner.holding))), inside)
+        if not is_zero(value.xreplace({canonical(KroneckerDelta(other, index)): Integer(0)}), inside):
+            return f"other entries than {u} may depend on {inner.by}: the sum must run over all of them"
+    return None
+
+
+def _listed(names: Iterable[Name]) -> str:
+    return ", ".join(sorted(map(str, names))) or "nothing"
+
+
 def substitute(e: Expr, target: Expr, value: Expr, ranges: Ranges) -> Expr:
     """Return `e` with every instance of `target` replaced by `value`; bound indices of `e` must be fresh."""
+    if isinstance(e, Sum) and isinstance(target, Sum) and is_zero(e - target, ranges):
+        return fresh(value)
     if isinstance(e, Sum):
         inner = {**ranges, **{v: (lower, upper) for v, lower, upper in e.limits}}
         return Sum(substitute(e.function, target, value, inner), *e.limits)
@@ -219,6 +358,8 @@ def match(pattern: Expr, e: Expr, ranges: Ranges) -> dict[Symbol, Expr] | None:
     if isinstance(pattern, Partial):
         if not isinstance(e, Partial):
             return None
+        if pattern.holding != e.holding:
+            return None
         of, by = match(pattern.of, e.of, ranges), match(pattern.by, e.by, ranges)
         if of is None or by is None or any(by.get(index, to) != to for index, to in of.items()):
             return None
@@ -226,9 +367,14 @@ def match(pattern: Expr, e: Expr, ranges: Ranges) -> dict[Symbol, Expr] | None:
     if name_of(pattern) is None or name_of(pattern) != name_of(e):
         return None
     indices = dict(zip(parameters_of(pattern), parameters_of(e), strict=True))
-    same_range = all(_range(a, ranges) == _range(b, ranges) for a, b in indices.items())
-    return indices if same_range else None
+    return indices if all(_fits(a, b, indices, ranges) for a, b in indices.items()) else None
 
 
-def _range(index: Expr, ranges: Ranges) -> Range | Expr:
-    return ranges.get(index, index)
+def _fits(index: Expr, to: Expr, indices: Mapping[Expr, Expr], ranges: Ranges) -> bool:
+    """Whether `to` is known to be one of the values of `index`."""
+    if index not in ranges:
+        return index == to
+    if ranges[index] == ranges.get(to):
+        return True
+    moves = any(bound.free_symbols & indices.keys() for bound in ranges[index])
+    return not moves and contains(ranges[index], to, ranges)

@@ -14,6 +14,7 @@ from sympy import (
     Expr,
     Function,
     Indexed,
+    IndexedBase,
     Integer,
     Integral,
     Limit,
@@ -32,9 +33,10 @@ from sympy import (
 from sympy.core.relational import Relational
 
 from worked.symbolic.anchor import Anchor
+from worked.symbolic.definitions import Name, name_of
 from worked.symbolic.derivation import Derivation
 from worked.symbolic.evaluate import Evaluator, random_point
-from worked.symbolic.functions import Partial
+from worked.symbolic.functions import AnyFunction, Partial
 from worked.symbolic.gates import SHIFT
 from worked.symbolic.methods import Premise
 from worked.symbolic.sums import fresh
@@ -50,7 +52,7 @@ SAME = 1e-6  # two values that differ by less, relatively, count as equal: above
 def sites(e: Expr, path: Path = ()) -> Iterator[tuple[Path, Expr]]:
     """Yield every place of an expression where something can be changed."""
     yield path, e
-    if isinstance(e, Indexed | Partial) or hasattr(e, "mutants"):
+    if isinstance(e, Indexed | Partial | AnyFunction) or hasattr(e, "mutants"):
         return
     inner = e.args[:1] if isinstance(e, Sum | Limit | Subs | Integral) else e.args
     for position, part in enumerate(inner):
@@ -66,15 +68,18 @@ def put(e: Expr, path: Path, new: Expr) -> Expr:
     return e.func(*args)
 
 
-def mutants(e: Expr, indices: Iterable[Symbol] = (), names: Iterable[Expr] = ()) -> Iterator[Mutant]:
+def mutants(
+    e: Expr, indices: Iterable[Symbol] = (), names: Iterable[Expr] = (), middle: Iterable[Name] = ()
+) -> Iterator[Mutant]:
     """Yield operator and result of every change of one place.
 
-    `indices` may stand in for one another; `names` are the quantities and variables that a derivative may be about.
+    `indices` may stand in for one another; `names` are the quantities and variables that a derivative may be about,
+    `middle` the names that it may hold.
     """
-    indices, names = tuple(indices), tuple(names)
+    indices, names, middle = tuple(indices), tuple(names), tuple(middle)
     seen = {e}
     for path, part in sites(e):
-        changes = [*_changes(part, indices, names), *(_of_the_whole(part) if not path else _of_a_part(part))]
+        changes = [*_changes(part, indices, names, middle), *(_of_the_whole(part) if not path else _of_a_part(part))]
         for operator, new in changes:
             mutant = put(e, path, new)
             if mutant not in seen:
@@ -82,7 +87,9 @@ def mutants(e: Expr, indices: Iterable[Symbol] = (), names: Iterable[Expr] = ())
                 yield operator, mutant
 
 
-def _changes(e: Expr, indices: tuple[Symbol, ...], names: tuple[Expr, ...]) -> Iterator[Mutant]:
+def _changes(
+    e: Expr, indices: tuple[Symbol, ...], names: tuple[Expr, ...], middle: tuple[Name, ...]
+) -> Iterator[Mutant]:
     if hasattr(e, "mutants"):  # a class that knows what can be wrong in it
         yield from e.mutants()
     if isinstance(e, Add | Mul):
@@ -108,14 +115,7 @@ def _changes(e: Expr, indices: tuple[Symbol, ...], names: tuple[Expr, ...]) -> I
     if isinstance(e, Sum):
         yield from _sum_changes(e)
     if isinstance(e, Partial):
-        yield from (("other quantity", Partial(name, e.by)) for name in names)
-        yield from (("other variable", Partial(e.of, name)) for name in names)
-        for part, operator, build in (
-            (e.of, "wrong index", lambda m: Partial(m, e.by)),
-            (e.by, "wrong index", lambda m: Partial(e.of, m)),
-        ):
-            if isinstance(part, Indexed):
-                yield from ((operator, build(m)) for _, m in _index_changes(part, indices))
+        yield from _partial_changes(e, indices, names, middle)
     if isinstance(e, Limit):
         of, variable, to, side = e.args
         yield "limit point", Limit(of, variable, to + 1 if to.is_finite else -to, str(side))
@@ -149,6 +149,25 @@ def _integral_changes(e: Integral) -> Iterator[Mutant]:
     for n, bound in enumerate(bounds):
         moved = bound + 1 if bound.is_finite else Integer(0)
         yield "limits of the integral", Integral(e.function, (v, *bounds[:n], moved, *bounds[n + 1 :]))
+
+
+def _partial_changes(
+    e: Partial, indices: tuple[Symbol, ...], names: tuple[Expr, ...], middle: tuple[Name, ...]
+) -> Iterator[Mutant]:
+    held = e.holding
+    for name in names:
+        yield "other quantity", Partial(name, e.by, held)
+        if name_of(name) not in held:
+            yield "other variable", Partial(e.of, name, held)
+    for name in middle:
+        if name not in (name_of(e.by), name_of(e.of), *held):
+            yield "held name added", Partial(e.of, e.by, (*held, name))
+    for n in range(len(held)):
+        yield "held name dropped", Partial(e.of, e.by, (*held[:n], *held[n + 1 :]))
+    if isinstance(e.of, Indexed):
+        yield from (("wrong index", Partial(m, e.by, held)) for _, m in _index_changes(e.of, indices))
+    if isinstance(e.by, Indexed):
+        yield from (("wrong index", Partial(e.of, m, held)) for _, m in _index_changes(e.by, indices))
 
 
 def _sum_changes(e: Sum) -> Iterator[Mutant]:
@@ -236,7 +255,7 @@ class Candidate:
         left = step.right if isinstance(step.by, Premise) else mutated.left(self.step)
         right = self.mutant if isinstance(step.by, Premise) else mutated.steps[self.step].right
         head = mutated.head(self.step)
-        held = head.by if isinstance(head, Partial) else None
+        held = () if isinstance(head, Limit) else mutated.held(self.step)
         evaluate = Evaluator(d.definitions.by_name, d.ranges)
         for seed in POINTS:
             point = random_point(d.expressions(), d.ranges, seed)
@@ -244,7 +263,7 @@ class Candidate:
             if isinstance(head, Limit):
                 point[head.args[1]] = 0.3  # any value: the limit moves it
             try:
-                point = evaluate.held(held, point, SHIFT) if held is not None else point
+                point = evaluate.held(held, point, SHIFT)
                 a, b = evaluate(left, point), evaluate(right, point)
             except (ArithmeticError, IndexError, KeyError, TypeError, ValueError):
                 return True
@@ -283,11 +302,12 @@ def candidates(derivations: Iterable[Derivation]) -> Iterator[Candidate]:
     """Yield every mutant of every step: right sides, left sides, and the definitions."""
     for d in derivations:
         names = _names(d)
+        middle = [name for name in d.definitions.by_name if isinstance(name, Symbol | IndexedBase)]
         for n, step in enumerate(d.steps):
-            for operator, mutant in mutants(step.right, d.ranges, names):
+            for operator, mutant in mutants(step.right, d.ranges, names, middle):
                 yield Candidate(d, n, "right", operator, mutant)
             if step.left is not None and not isinstance(step.by, Premise):
-                for operator, mutant in mutants(step.left, d.ranges, names):
+                for operator, mutant in mutants(step.left, d.ranges, names, middle):
                     yield Candidate(d, n, "left", operator, mutant)
 
 

@@ -114,11 +114,13 @@ class Proof:
         return Shown("\n".join(self._table()))
 
     def _table(self) -> Iterator[str]:
-        steps = sum(len(d.steps) for d in self.derivations)
-        methods = sorted({step.by.name for d in self.derivations for step in d.steps if not _assumed(step)})
+        proved = [(d, n) for d in self.derivations for n, step in enumerate(d.steps) if not _assumed(step)]
+        methods = sorted({d.steps[n].by.name for d, n in proved})
+        at_sizes = sum(scope(d, n).startswith("exact at") for d, n in proved)
+        limited = f", {at_sizes} of them at named sizes" if at_sizes else ""
         yield "| gate | compared | largest error | allowed |\n|---|---|---|---|"
         yield (
-            f"| proof | {steps - self.assumed} steps, proved symbolically ({', '.join(methods)}); "
+            f"| proof | {len(proved)} steps, proved symbolically{limited} ({', '.join(methods)}); "
             f"{self.assumed} definitions, taken from the exercise | exact | exact |"
         )
         words = {
@@ -130,6 +132,8 @@ class Proof:
             error = self.error(gate)
             if error is not None:
                 yield f"| numbers | {words[gate]} | {_scientific(error)} | {_scientific(TOLERANCE[gate])} |"
+        if self.error("autograd") is None:
+            yield "| numbers | derivatives: no step has one, so that values are all there is to compare | none | none |"
         for against, tolerance in dict.fromkeys((a.against, a.tolerance) for a in self.anchors):
             group = [a for a in self.anchors if (a.against, a.tolerance) == (against, tolerance)]
             what, error = ", ".join(a.what for a in group), max(a.error for a in group)

@@ -5,8 +5,8 @@ holds for every size. SymPy's own `diff`, `subs` and `doit` confuse a bound inde
 name; they are used here only after every bound index has a name that occurs nowhere else.
 """
 
-from collections.abc import Mapping
-from itertools import permutations
+from collections.abc import Iterable
+from itertools import combinations, permutations
 
 from sympy import (
     Add,
@@ -19,6 +19,7 @@ from sympy import (
     Integer,
     KroneckerDelta,
     MatrixSymbol,
+    Mod,
     Mul,
     Piecewise,
     Pow,
@@ -30,8 +31,12 @@ from sympy import (
     expand,
 )
 
-Range = tuple[Expr, Expr]
-Ranges = Mapping[Symbol, Range]
+from worked.symbolic.cyclic import orders, settle, solution
+from worked.symbolic.deltas import entries, solve, tidy
+from worked.symbolic.functions import AnyFunction, Slope
+from worked.symbolic.intervals import Range, Ranges, contains, excludes
+
+Limits = list[tuple[Symbol, Expr, Expr]]
 
 
 def fresh(e: Expr) -> Expr:
@@ -51,7 +56,8 @@ def fresh(e: Expr) -> Expr:
         return Sum(body, *map(tuple, limits))
     if not e.args or isinstance(e, Indexed | IndexedBase):
         return e
-    return e.func(*map(fresh, e.args))
+    e = e.func(*map(fresh, e.args))
+    return e.with_index(Dummy("k", integer=True)) if isinstance(e, AnyFunction) else e
 
 
 def differentiate(e: Expr, variable: Expr) -> Expr:
@@ -59,8 +65,10 @@ def differentiate(e: Expr, variable: Expr) -> Expr:
 
     Differentiation passes under a finite sum, and $\partial x_j/\partial x_p = \delta_{jp}$; with fresh bound
     indices the $j$ of a sum is never mistaken for a free $p$. Matrix expressions are refused, because SymPy returns
-    0 for some of their derivatives.
+    0 for some of their derivatives; so are slopes of an unknown function, whose derivative is not 0 but unknown.
     """
+    if e.has(Slope):
+        raise ValueError("an unknown function is differentiated once only")
     if e.has(MatrixSymbol) or variable.has(MatrixSymbol):
         raise TypeError("matrix expressions are not differentiated here: write the sum over entries")
     derivative = diff(fresh(e), variable)
@@ -90,52 +98,126 @@ def normal_form(e: Expr, ranges: Ranges) -> Expr:
         for v, lower, upper in e.limits:
             body = _sum(body, v, (lower, upper), outer.pop())
         return body
-    if not e.args or isinstance(e, Indexed | IndexedBase):
-        return e
+    if not e.args or isinstance(e, Indexed | IndexedBase | Mod):
+        return settle(e, ranges)
+    if isinstance(e, KroneckerDelta):
+        return tidy(settle(e, ranges))
     e = e.func(*(normal_form(part, ranges) for part in e.args))
-    return spread(e) if isinstance(e, Add | Mul | Pow) else e
+    return Add(*(_collapsed(tidy(term), ranges) for term in terms(e))) if isinstance(e, Add | Mul | Pow) else e
+
+
+def terms(e: Expr) -> Iterable[Expr]:
+    """Return the terms of `e`, multiplied out."""
+    return Add.make_args(spread(e))
+
+
+def _collapsed(term: Expr, ranges: Ranges) -> Expr:
+    r"""Return a product of deltas and sums as one sum, if one of its indices can then be contracted.
+
+    $\delta \sum_v F = \sum_v \delta F$ and $\sum_v F \sum_u G = \sum_v \sum_u F G$.
+    """
+    factors = Mul.make_args(term)
+    deltas = [f for f in factors if isinstance(f, KroneckerDelta)]
+    sums = [f for f in factors for _ in range(_sums_in(f))]
+    for merged in (*((s,) for s in sums if deltas), *combinations(sums, 2)):
+        copies = [fresh(s.as_base_exp()[0]) for s in merged]
+        inside = [*deltas, *(f for copy in copies for f in Mul.make_args(copy.function))]
+        reduced = _reduce(inside, [limit for copy in copies for limit in copy.limits], ranges)
+        if reduced is not None:
+            rest = term / Mul(*deltas, *(s.as_base_exp()[0] for s in merged))
+            return normal_form(rest * reduced, ranges)
+    return term
+
+
+def _sums_in(factor: Expr) -> int:
+    """How many sums a positive power of a sum is the product of; 0 for anything else."""
+    base, power = factor.as_base_exp()
+    return int(power) if isinstance(base, Sum) and power.is_Integer and power > 0 else 0
+
+
+def _reduce(factors: list[Expr], limits: Limits, ranges: Ranges) -> Expr | None:
+    """Return the sum of a product over several independent ranges with one index less, None if none contracts."""
+    for n, (v, lower, upper) in enumerate(limits):
+        others = limits[:n] + limits[n + 1 :]
+        if any(bound.has(v) for _, *bounds in others for bound in bounds):
+            continue
+        inner = {**ranges, **{u: (a, b) for u, a, b in others}}
+        contracted = _contract([f for f in factors if f.has(v)], v, (lower, upper), inner, factors)
+        if contracted is not None:
+            body = contracted * Mul(*(f for f in factors if not f.has(v)))
+            return Sum(body, *others) if others else body
+    return _count(factors, limits)
+
+
+def _count(factors: list[Expr], limits: Limits) -> Expr | None:
+    """Return the sum of a product in which two indices occur in one delta only, with their number instead."""
+    for first, second in combinations(limits, 2):
+        others = [limit for limit in limits if limit not in (first, second)]
+        pair = (first[0], second[0])
+        touched = [f for f in factors if f.has(*pair)]
+        if len(touched) != 1 or not isinstance(touched[0], KroneckerDelta):
+            continue
+        count = entries(touched[0], first, second)
+        if count is not None and not any(bound.has(*pair) for _, *bounds in others for bound in bounds):
+            body = count * Mul(*(f for f in factors if f is not touched[0]))
+            return Sum(body, *others) if others else body
+    return None
 
 
 def _sum(body: Expr, v: Symbol, interval: Range, ranges: Ranges) -> Expr:
     r"""Return $\sum_v$ body term by term: a finite sum is linear."""
     lower, upper = interval
     total = []
-    for term in Add.make_args(spread(body)):
-        factors = Mul.make_args(term)
+    for term in terms(body):
+        factors = Mul.make_args(tidy(term))
         inside = [f for f in factors if f.has(v)]
         outside = Mul(*(f for f in factors if not f.has(v)))
         length = upper - lower + 1
         if not inside and length.is_nonnegative:  # a constant, as many times as the range is long
             total.append(outside * length)
             continue
-        contracted = _contract(inside, v, interval, ranges)
+        contracted = _contract(inside, v, interval, ranges, list(factors))
         if contracted is not None:
             total.append(normal_form(outside * contracted, ranges))
         else:
-            total.append(outside * _canonical(inside, v, interval))
+            total.append(outside * _canonical(inside, v, interval, ranges))
     return Add(*total)
 
 
-def _contract(factors: list[Expr], v: Symbol, interval: Range, ranges: Ranges) -> Expr | None:
-    r"""Return $\sum_v F(v)\,\delta_{vq} = F(q)$ if q is known to lie in the range of v, else None."""
-    lower, upper = interval
+def _contract(factors: list[Expr], v: Symbol, interval: Range, ranges: Ranges, known: list[Expr]) -> Expr | None:
+    r"""Return $\sum_v F(v)\,\delta_{vq} = F(q)$ if q is known to lie in the range of v, 0 if outside, else None.
+
+    Where another delta among the factors `known` of the product is 0, nothing is to be shown; so q may be rewritten by
+    what that delta says.
+    """
+    others = [f for f in known if isinstance(f, KroneckerDelta) and not f.has(v)]
     for delta in factors:
-        if not isinstance(delta, KroneckerDelta) or v not in delta.args[:2]:
+        if not isinstance(delta, KroneckerDelta):
             continue
-        q = delta.args[1] if delta.args[0] == v else delta.args[0]
-        in_range = ranges.get(q) == interval or ((q - lower).is_nonnegative and (upper - q).is_nonnegative)
-        if in_range and not q.has(v):
+        if (q := solution(delta, v, interval, ranges)) is not None:
             return Mul(*(f for f in factors if f is not delta)).xreplace({v: q})
+        if (q := solve(delta, v)) is None:
+            continue
+        values = [q]
+        for other in others:
+            for u in sorted(other.free_symbols & q.free_symbols, key=str):
+                instead = solve(other, u)
+                values += [] if instead is None else [spread(q.xreplace({u: instead}))]
+        for value in values:
+            if contains(interval, value, ranges):
+                return Mul(*(f for f in factors if f is not delta)).xreplace({v: value})
+            if excludes(interval, value, ranges):
+                return Integer(0)
     return None
 
 
-def _canonical(factors: list[Expr], v: Symbol, interval: Range) -> Expr:
+def _canonical(factors: list[Expr], v: Symbol, interval: Range, ranges: Ranges) -> Expr:
     r"""Return the sum of a product with its bound indices renamed canonically.
 
     A factor that is itself a sum (or a positive power of one) is merged by distributivity,
     $\sum_v F \sum_u G = \sum_v \sum_u F G$ with fresh $u$, if the range of $u$ does not depend on $v$. Sums over
-    independent ranges commute; the order taken is the one whose renamed sum sorts first, so that sums which differ in
-    names and order of summation become the same object.
+    independent ranges commute, and a cycle may be run through in another order; what is taken is the one whose renamed
+    sum sorts first, so that sums which differ in names and order of summation become the same object.
     """
     limits = [(v, *interval)]
     product = []
@@ -148,15 +230,35 @@ def _canonical(factors: list[Expr], v: Symbol, interval: Range) -> Expr:
                 limits += [(own[u], *bounds) for u, *bounds in base.limits]
         else:
             product.append(factor)
-    core = Mul(*product)
+    merged = Mul.make_args(tidy(Mul(*product)))
+    reduced = _reduce(list(merged), limits, ranges) if len(limits) > 1 else None
+    if reduced is not None:
+        return normal_form(reduced, ranges)
+    core = Mul(*merged)
     depth = _depth(core)
     candidates = []
     for order in permutations(range(len(limits))):
         names = {limits[a][0]: _bound(depth, n) for n, a in enumerate(order)}
         renamed = [tuple(part.xreplace(names) for part in limits[a]) for a in order]
-        candidates.append((core.xreplace(names), renamed))
-    body, renamed = min(candidates, key=lambda c: (default_sort_key(c[0]), default_sort_key(Tuple(*map(_pack, c[1])))))
+        inner = {**ranges, **{v: (lower, upper) for v, lower, upper in renamed}}
+        candidates += [(body, renamed) for body in _reordered(core.xreplace(names), renamed, inner)]
+    body, renamed = min(candidates, key=_first)
     return Sum(body, *renamed)
+
+
+def _reordered(core: Expr, limits: Limits, ranges: Ranges) -> list[Expr]:
+    """Return the summands for every order in which the indices of `limits` may run through a cycle."""
+    found = [tidy(settle(core, ranges))]
+    for v, lower, upper in limits if core.has(Mod) else ():
+        moved = (e.xreplace({v: to}) for e in found for to in orders(e, v, (lower, upper)))
+        found = list(dict.fromkeys(tidy(settle(e, ranges)) for e in moved))
+    return found
+
+
+def _first(candidate: tuple[Expr, Limits]) -> tuple:
+    """Sort by the number of remainders, and then in SymPy's order."""
+    body, limits = candidate
+    return len(body.atoms(Mod)), default_sort_key(body), default_sort_key(Tuple(*map(_pack, limits)))
 
 
 def _independent(s: Sum, v: Symbol) -> bool:
@@ -176,4 +278,4 @@ def _depth(e: Expr) -> int:
 
 def _bound(depth: int, position: int) -> Dummy:
     """The canonical bound index; equal arguments give the equal object, without any table."""
-    return Dummy(f"bound_{depth}_{position}", integer=True, dummy_index=Integer(depth * 1000 + position))
+    return Dummy(f"bound_{depth}_{position}", integer=True, dummy_index=depth * 1000 + position)

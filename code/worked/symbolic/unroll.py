@@ -5,6 +5,7 @@ from itertools import product
 
 from sympy import Dummy, Expr, Indexed, IndexedBase, Integer, Sum, Symbol
 
+from worked.symbolic.functions import first_index
 from worked.symbolic.sums import Ranges
 
 
@@ -38,8 +39,8 @@ def _written_out(e: Sum, limits: list, at: Mapping[Symbol, Expr]) -> Expr:
 def _exists(entry: Indexed, at: Mapping[Symbol, Expr]) -> bool:
     if not all(index.is_Integer for index in entry.indices):
         return False
-    shape = entry.base.shape or ()
-    return all(1 <= n <= unroll(size, at) for n, size in zip(entry.indices, shape, strict=False))
+    shape, first = entry.base.shape or (), first_index(entry.base)
+    return all(0 <= n - first < unroll(size, at) for n, size in zip(entry.indices, shape, strict=False))
 
 
 def places(indices: list[Symbol], ranges: Ranges, sizes: Mapping[Symbol, Expr]) -> list[dict[Symbol, Expr]]:

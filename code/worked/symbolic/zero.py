@@ -5,25 +5,31 @@ logarithms and radicals. If that rational function is zero for all values of the
 A generator carries only what is proved about it (real, nonnegative, positive).
 """
 
+from collections.abc import Iterable
+
 from sympy import Add, Dummy, Expr, Mul, Pow, Rational, Sum, Symbol, cancel, exp, factor_list, log, nan, oo, rem, zoo
 from sympy.core.function import Function
 from sympy.polys.polyerrors import PolynomialError
 
+from worked.symbolic.deltas import counted
 from worked.symbolic.functions import logistic
+from worked.symbolic.intervals import is_nonnegative
 from worked.symbolic.sums import Range, Ranges, fresh, normal_form, spread
 
 
 class Reduction:
     """One reduction: the generators met so far, and the rules by which an expression becomes a rational function.
 
-    With `elementary`, the logistic function is replaced by its definition.
+    With `elementary`, the logistic function is replaced by its definition. `positive` lists normal forms that are
+    known to be positive, though their form no longer shows it.
     """
 
-    def __init__(self, elementary: bool):
+    def __init__(self, elementary: bool, positive: Iterable[Expr] = ()):
         self.elementary = elementary
         self.atoms: dict[Expr, Dummy] = {}
         self.exponents: dict[Dummy, Expr] = {}
         self.radicands: dict[Dummy, tuple[Expr, int]] = {}
+        self.positive = {cancel(self(e)) for e in positive}
 
     def __call__(self, e: Expr) -> Expr:
         """Return `e` as a rational function of generators."""
@@ -94,7 +100,7 @@ class Reduction:
 
     def _root(self, base: Expr, power: Rational) -> Expr:
         """Write b^(p/q) as r^p with one positive generator r, r^q = b; b must be positive."""
-        if not positive(base):
+        if not positive(base) and base not in self.positive:
             return self._atom(Pow(base, power, evaluate=False))
         root = self._atom(Pow(base, Rational(1, power.q), evaluate=False))
         self.radicands[root] = (base, power.q)
@@ -121,17 +127,46 @@ def positive(e: Expr) -> bool:
     return bool(e.is_positive) or positive_factors(e) is not None
 
 
+def shows_positive(e: Expr) -> bool:
+    """Whether the form of `e` shows that it is positive, as of a sum of squares plus a positive number."""
+    if e.is_positive:
+        return True
+    if isinstance(e, Add):
+        return all(map(_shows_nonnegative, e.args)) and any(map(shows_positive, e.args))
+    if isinstance(e, Mul):
+        return all(map(shows_positive, e.args))
+    return isinstance(e, Pow) and e.exp.is_real is True and shows_positive(e.base)
+
+
+def _shows_nonnegative(e: Expr) -> bool:
+    if e.is_nonnegative or shows_positive(e):
+        return True
+    if isinstance(e, Add | Mul):
+        return all(map(_shows_nonnegative, e.args))
+    if isinstance(e, Sum):
+        return _shows_nonnegative(e.function)
+    return isinstance(e, Pow) and e.exp.is_even is True and e.exp.is_positive is True and _shows_real(e.base)
+
+
+def _shows_real(e: Expr) -> bool:
+    if isinstance(e, Add | Mul):
+        return all(map(_shows_real, e.args))
+    return e.is_real is True or (isinstance(e, Sum) and _shows_real(e.function))
+
+
 def is_zero(e: Expr, ranges: Ranges | None = None) -> bool:
     """Return True only if `e` is proved to be zero for every value of its symbols and every size.
 
     The logistic function stays an atom unless exponentials or logarithms occur beside it.
     """
+    radicands = [p.base for p in e.atoms(Pow) if p.exp.is_Rational and not p.exp.is_Integer]
+    known = [normal_form(fresh(base), ranges or {}) for base in radicands if shows_positive(base)]
     e = normal_form(fresh(e), ranges or {})
     if e.has(nan, zoo, oo):
         return False
     if not e.has(exp, log):
-        return _vanishes(e, Reduction(elementary=False))
-    return _vanishes(e, Reduction(elementary=True)) or _vanishes_termwise(e, ranges or {})
+        return _vanishes(e, Reduction(elementary=False, positive=known))
+    return _vanishes(e, Reduction(elementary=True, positive=known)) or _vanishes_termwise(e, ranges or {})
 
 
 def _vanishes_termwise(e: Expr, ranges: Ranges) -> bool:
@@ -179,11 +214,21 @@ def _vanishes(e: Expr, reduce: Reduction) -> bool:
 
 def is_positive(e: Expr, ranges: Ranges | None = None) -> bool:
     """Return True only if `e` is proved to be positive for every value of its symbols and every size."""
-    reduce = Reduction(elementary=True)
-    return positive(cancel(reduce(normal_form(fresh(e), ranges or {}))))
+    if shows_positive(e):
+        return True
+    e = normal_form(fresh(e), ranges or {})
+    return positive(cancel(Reduction(elementary=True)(e))) or _at_least_one(e, ranges or {})
 
 
 def is_nonzero(e: Expr, ranges: Ranges | None = None) -> bool:
     """Return True only if `e` is proved to have no zero: each of its factors is positive or negative."""
-    value = cancel(Reduction(elementary=True)(normal_form(fresh(e), ranges or {})))
-    return bool(value.is_nonzero) or positive(value) or positive(-value)
+    if shows_positive(e) or shows_positive(-e):
+        return True
+    e = normal_form(fresh(e), ranges or {})
+    value = cancel(Reduction(elementary=True)(e))
+    return bool(value.is_nonzero) or positive(value) or positive(-value) or _at_least_one(e, ranges or {})
+
+
+def _at_least_one(e: Expr, ranges: Ranges) -> bool:
+    """Whether the ranges of its indices prove an integer to be 1 or more."""
+    return is_nonnegative(counted(e, ranges) - 1, ranges)
