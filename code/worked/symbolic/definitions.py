@@ -122,7 +122,22 @@ class Definitions:
         """
         e = self._carry_out(fresh(e))
         names = set().union(*map(self.dependents, held)) - set(held) if held else self.by_name.keys()
-        return self.unfold(e, names)
+        return self._open_means(self.unfold(e, names), held)
+
+    def _open_means(self, e: Expr, held: Collection[Name]) -> Expr:
+        """Unfold inside each mean all that depends on its variables: an opaque name would pass for a constant."""
+        if not e.args or isinstance(e, Indexed | IndexedBase):
+            return e
+        args = [self._open_means(part, held) for part in e.args]
+        if getattr(e, "binds", False):
+            variables = e.args[1:]
+            random = set().union(*(self.dependents(v) for v in variables))
+            if fixed := {*variables, *random} & {name_of(part) for part in preorder_traversal(args[0])} & set(held):
+                raise ValueError(f"{fixed} cannot be held in a mean over {variables}: it is random there")
+            if defined := self.by_name.keys() & set(variables):
+                raise ValueError(f"a mean is taken over {defined}, which is defined: it has a distribution of its own")
+            args[0] = self.unfold(fresh(args[0]), random)
+        return e.func(*args)
 
     def _carry_out(self, e: Expr) -> Expr:
         if not e.args or isinstance(e, Indexed | IndexedBase):

@@ -15,7 +15,6 @@ from sympy import (
     Abs,
     Add,
     And,
-    E,
     Expr,
     Function,
     Indexed,
@@ -26,6 +25,7 @@ from sympy import (
     Max,
     Mod,
     Mul,
+    NumberSymbol,
     Or,
     Piecewise,
     Pow,
@@ -42,6 +42,7 @@ from sympy import (
     true,
     zoo,
 )
+from sympy.core.function import AppliedUndef
 
 from worked.symbolic.definitions import Definition, Name, name_of, parameters_of
 from worked.symbolic.functions import Partial, first_index, logistic
@@ -75,7 +76,7 @@ class Evaluator:
             return int(e)
         if e is zoo:
             raise ValueError("complex infinity has no value")
-        if e.is_Number or e is E:
+        if e.is_Number or isinstance(e, NumberSymbol):
             return float(e)
         if isinstance(e, Symbol | Indexed):
             return self.entry(name_of(e), self._integers(parameters_of(e), point), point)
@@ -219,9 +220,10 @@ def random_point(expressions: Iterable[Expr], ranges: Ranges, seed: int) -> dict
     """Return values for all that occurs in `expressions`, reproducibly: sizes from 2, small and all different.
 
     Reals lie in [-1.5, 1.5], positive ones in [0.5, 2], indices in their ranges; an indexed name has entries within
-    its shape only.
+    its shape only; a function that is not defined is a polynomial of degree 2.
     """
     rng = random.Random(seed)
+    functions = {e.func for one in expressions for e in one.atoms(AppliedUndef)}
     atoms = set().union(*(e.atoms(Symbol, IndexedBase) for e in expressions)) | set(ranges)
     atoms |= {s for bounds in ranges.values() for bound in bounds for s in bound.free_symbols}
     bases = sorted((a for a in atoms if isinstance(a, IndexedBase)), key=str)
@@ -238,6 +240,8 @@ def random_point(expressions: Iterable[Expr], ranges: Ranges, seed: int) -> dict
             point[s] = rng.uniform(0.5, 2) if s.is_positive else rng.uniform(-1.5, 1.5)
     for base in bases:
         point[base] = _table(base, [int(n.xreplace(point)) for n in base.shape or ()], rng)
+    for function in sorted(functions, key=str):
+        point[function] = _polynomial([rng.uniform(-1.5, 1.5) for _ in range(3)])
     return point
 
 
@@ -255,6 +259,17 @@ def _outermost_first(symbols: list[Symbol], ranges: Ranges) -> list[Symbol]:
     for s in symbols:
         add(s)
     return ordered
+
+
+def _polynomial(coefficients: list[float]) -> Callable[..., Any]:
+    """Return a function of any number of arguments: a polynomial in a combination of them."""
+    a, b, c = coefficients
+
+    def value(*arguments: Any) -> Any:
+        u = sum((n + 1) * argument for n, argument in enumerate(arguments))
+        return a + b * u + c * u**2
+
+    return value
 
 
 def _table(base: IndexedBase, shape: list[int], rng: random.Random) -> Entries:

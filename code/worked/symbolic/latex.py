@@ -7,7 +7,7 @@ Positive terms come first, unless an order was written (`total`); factors keep t
 from itertools import pairwise
 from typing import Any
 
-from sympy import Add, Expr, Indexed, IndexedBase, Integer, Mul, Pow, Rational, Sum, Symbol, default_sort_key
+from sympy import Add, Expr, Indexed, IndexedBase, Integer, Integral, Mul, Pow, Rational, Sum, Symbol, default_sort_key
 from sympy.printing.latex import LatexPrinter
 
 from worked.symbolic.functions import Partial, logistic
@@ -61,13 +61,13 @@ class Printer(LatexPrinter):
                 above += [Integer(factor.p)] if factor.p != 1 else []
                 below.append(Integer(factor.q))
             elif isinstance(factor, Pow) and power.is_Rational and power.is_negative:
-                below.append(base**-power)
+                below.append(base if power == -1 else Pow(base, -power, evaluate=False))
             else:
                 above.append(factor)
         above = [f for f in above if f != 1]
         if not below:
             return self._row(above)
-        if any(isinstance(f, Sum) for f in above):
+        if any(isinstance(f, Sum | Integral) for f in above):
             return rf"\frac{{1}}{{{self._row(below)}}} {self._row(above)}"
         return rf"\frac{{{self._row(above) or '1'}}}{{{self._row(below)}}}"
 
@@ -116,7 +116,8 @@ class Printer(LatexPrinter):
 
     def _print_Max(self, e: Expr, exp: str | None = None) -> str:
         listed = ", ".join(map(self._print, sorted(e.args, key=lambda a: a.is_number)))
-        return rf"\max\left({listed}\right)"
+        value = rf"\max\left({listed}\right)"
+        return value if exp is None else rf"{value}^{{{exp}}}"
 
 
 def _negative(e: Expr) -> bool:

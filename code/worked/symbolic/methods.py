@@ -364,10 +364,17 @@ def match(pattern: Expr, e: Expr, ranges: Ranges) -> dict[Symbol, Expr] | None:
         if of is None or by is None or any(by.get(index, to) != to for index, to in of.items()):
             return None
         return {**of, **by}
+    if hasattr(pattern, "instance"):  # a class that knows its own instances
+        indices = pattern.instance(e)
+        return indices if indices is not None and _all_fit(indices, ranges) else None
     if name_of(pattern) is None or name_of(pattern) != name_of(e):
         return None
     indices = dict(zip(parameters_of(pattern), parameters_of(e), strict=True))
-    return indices if all(_fits(a, b, indices, ranges) for a, b in indices.items()) else None
+    return indices if _all_fit(indices, ranges) else None
+
+
+def _all_fit(indices: Mapping[Expr, Expr], ranges: Ranges) -> bool:
+    return all(_fits(a, b, indices, ranges) for a, b in indices.items())
 
 
 def _fits(index: Expr, to: Expr, indices: Mapping[Expr, Expr], ranges: Ranges) -> bool:

@@ -54,9 +54,14 @@ def sites(e: Expr, path: Path = ()) -> Iterator[tuple[Path, Expr]]:
     yield path, e
     if isinstance(e, Indexed | Partial | AnyFunction) or hasattr(e, "mutants"):
         return
-    inner = e.args[:1] if isinstance(e, Sum | Limit | Subs | Integral) else e.args
+    inner = e.args[:1] if isinstance(e, Sum | Limit | Subs | Integral) or _binds(e) else e.args
     for position, part in enumerate(inner):
         yield from sites(part, (*path, position))
+
+
+def _binds(e: Expr) -> bool:
+    """Whether `e` is a mean: its first argument is what is averaged, the others are variables."""
+    return getattr(e, "binds", False)
 
 
 def put(e: Expr, path: Path, new: Expr) -> Expr:
@@ -112,6 +117,8 @@ def _changes(
         yield from _integral_changes(e)
     if isinstance(e, Indexed):
         yield from _index_changes(e, indices)
+    if _binds(e):
+        yield "mean dropped", e.args[0]
     if isinstance(e, Sum):
         yield from _sum_changes(e)
     if isinstance(e, Partial):

@@ -16,7 +16,6 @@ from sympy import (
     Expr,
     Indexed,
     IndexedBase,
-    Integer,
     KroneckerDelta,
     MatrixSymbol,
     Mod,
@@ -102,6 +101,8 @@ def normal_form(e: Expr, ranges: Ranges) -> Expr:
         return settle(e, ranges)
     if isinstance(e, KroneckerDelta):
         return tidy(settle(e, ranges))
+    if getattr(e, "evaluated", None):  # a class with a normal form of its own
+        return e.evaluated(ranges)
     e = e.func(*(normal_form(part, ranges) for part in e.args))
     return Add(*(_collapsed(tidy(term), ranges) for term in terms(e))) if isinstance(e, Add | Mul | Pow) else e
 
