@@ -84,7 +84,7 @@ TRUE = {
     "and to the sixth": (E(error**6, x), 15 * risk**3),
     "two variables": (E((error - s * z) ** 2, x, z), risk + s**2),
     "one after the other": (E(E((error - s * z) ** 2, z), x), risk + s**2),
-    "a matrix": (E(Sum(g[k, i] * g[k, i], (i, 1, d)), g), d),
+    "a matrix": (E(Sum(g[1, i] * g[1, i], (i, 1, d)), g), d),
     "the length of a vector": (E(Sum(x[i] ** 2, (i, 1, d)), x), d),
     "an unknown function of an entry": (E(Sum(phi(x[i]) ** 2, (i, 1, d)), x), d * E(phi(z) ** 2, z)),
     "with a constant inside": (E(phi(a[i] * x[j]), x), E(phi(a[i] * z), z)),
@@ -103,6 +103,8 @@ FALSE = {
     "another variable": (E(z**2 * s, z), E(z**2 * s, s)),
     "a unit more": (E(error**2, x), Sum(a[i] ** 2, (i, 1, d - 1))),
     "a mixed product that has no rule": (E(x[i] ** 2 * phi(x[j]), x), E(phi(z), z)),
+    "beyond the last entry": (E(Sum(a[i] * x[i + 1], (i, 1, d)) ** 2, x), risk),
+    "an entry of unknown place": (E(x[Symbol("n", integer=True)] ** 2, x), 1),
     "a reciprocal": (E(1 / (1 + z**2), z), 1),
 }
 

@@ -46,8 +46,9 @@ from sympy.printing.precedence import PRECEDENCE
 
 from worked.symbolic.definitions import Definition, Name, name_of
 from worked.symbolic.evaluate import Evaluator, Point
+from worked.symbolic.intervals import Ranges, contains
 from worked.symbolic.methods import Algebra, Context
-from worked.symbolic.sums import Ranges, fresh, normal_form, spread
+from worked.symbolic.sums import fresh, normal_form, spread
 from worked.symbolic.zero import is_zero
 
 ORDER = 6  # of the longest product of entries: for all up to it the tests prove the pairing rule from moments
@@ -149,7 +150,7 @@ class Expectation(Expr):
         while left:
             for v in left:
                 try:
-                    e = normal_form(_average(e, v, _mean), ranges)
+                    e = normal_form(_average(e, v, _mean, ranges), ranges)
                 except Unknown:
                     continue
                 left.remove(v)
@@ -217,13 +218,21 @@ def _terms(e: Expr, v: Name) -> Iterator[Term]:
         yield Term(tuple(limits), tuple(constants), tuple(random))
 
 
-def _average(e: Expr, v: Name, mean: Any) -> Expr:
+def _average(e: Expr, v: Name, mean: Any, ranges: Ranges) -> Expr:
     """Return the mean of a normal form over `v`, term by term: it is linear, and sums are finite."""
-    return Add(*(t.put(mean(t.random, v)) if t.random else t.put(Integer(1)) for t in _terms(e, v)))
+    total = []
+    for term in _terms(e, v):
+        inner = {**ranges, **{u: (lower, upper) for u, lower, upper in term.limits}}
+        total.append(term.put(mean(term.random, v, inner) if term.random else Integer(1)))
+    return Add(*total)
 
 
-def _mean(random: tuple[Expr, ...], v: Name) -> Expr:
+def _mean(random: tuple[Expr, ...], v: Name, ranges: Ranges) -> Expr:
     """Return the mean of a product of factors that all depend on `v`."""
+    for part in (part for f in random for part in f.atoms(Indexed) if name_of(part) == v):
+        for index, size in zip(part.indices, part.base.shape or (), strict=False):
+            if not contains((Integer(1), size), index, ranges):
+                raise Unknown(f"{part} is not known to be an entry of {v}")
     if all(name_of(f) == v for f in random):
         if len(random) > ORDER:
             raise Unknown(f"products of more than {ORDER} entries have no rule: {random}")
@@ -291,7 +300,7 @@ def _by_linearity(e: Expr, ranges: Ranges) -> Expr:
     if isinstance(e, Expectation):
         inner = normal_form(_by_linearity(e.of, ranges), ranges)
         for v in e.variables:
-            inner = normal_form(_average(inner, v, lambda random, v: Mean(Mul(*random), v)), ranges)
+            inner = normal_form(_average(inner, v, lambda random, v, _: Mean(Mul(*random), v), ranges), ranges)
         return inner
     if not e.args or isinstance(e, Indexed | IndexedBase):
         return e

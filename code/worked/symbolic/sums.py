@@ -16,6 +16,7 @@ from sympy import (
     Expr,
     Indexed,
     IndexedBase,
+    Integer,
     KroneckerDelta,
     MatrixSymbol,
     Mod,
