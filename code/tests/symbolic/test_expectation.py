@@ -196,7 +196,7 @@ def test_a_definition_that_hides_the_variable_is_looked_through():
     """With w held, the factor e is not unfolded for its own sake; yet it is random, not a constant."""
     w, e, r = symbols("w e r", real=True)
     graph = Definitions((Definition(e, error), Definition(r, E(w * e**2, x))))
-    context = Context(RANGES, graph, w)
+    context = Context(RANGES, graph, (w,))
     assert is_zero(context.value(Partial(r, w)) - risk, RANGES)
     assert not is_zero(context.value(Partial(r, w)) - e**2, RANGES)
 
@@ -205,6 +205,13 @@ def test_a_mean_over_what_is_defined_is_refused():
     graph = Definitions((Definition(x[i], 2 * a[i]),))
     with pytest.raises(ValueError, match="a distribution of its own"):
         graph.value(E(x[i], x))
+
+
+def test_what_is_random_cannot_be_held():
+    e, r = symbols("e r", real=True)
+    graph = Definitions((Definition(e, error), Definition(r, E(e**2, x))))
+    with pytest.raises(ValueError, match="it is random there"):
+        graph.value(Partial(r, e))
 
 
 def test_substitution_finds_instances():

@@ -145,7 +145,7 @@ class Definitions:
         if isinstance(e, Partial):
             by = name_of(e.by)
             moved = self.unfold(self._carry_out(e.of), self.dependents(by) - {by, *e.holding})
-            return differentiate(moved, e.by)
+            return differentiate(self._open_means(moved, (by, *e.holding)), e.by)
         if isinstance(e, Subs):
             body = self._as_function_of(e.expr, *e.variables)
             return body.xreplace(dict(zip(e.variables, e.point, strict=True)))
