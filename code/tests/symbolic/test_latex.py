@@ -29,6 +29,7 @@ PRINTED = {
     "fraction among factors": (product(x / y, y), r"\frac{x}{y} \, y"),
     "rational": (x / 2, r"\frac{x}{2}"),
     "negated sum of terms": (product(-1, x + y), r"-\left(x + y\right)"),
+    "negated sum after another term": (total(y, product(-1, x + mu)), r"y - \left(\mu + x\right)"),
     "logistic": (logistic(x), r"\sigma\!\left(x\right)"),
     "square of logistic": (logistic(x) ** 2, r"\sigma\!\left(x\right)^{2}"),
     "logarithm": (log(x), r"\log x"),

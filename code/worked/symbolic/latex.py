@@ -48,7 +48,7 @@ class Printer(LatexPrinter):
             terms.sort(key=lambda t: (_negative(t), not t.is_number, default_sort_key(t)))
         printed = self._print(terms[0])
         for term in terms[1:]:
-            printed += f" - {self._print(-term)}" if _negative(term) else f" + {self._print(term)}"
+            printed += f" - {self._grouped(-term)}" if _negative(term) else f" + {self._print(term)}"
         return printed
 
     def _print_Mul(self, e: Expr) -> str:
