@@ -27,6 +27,7 @@ from sympy import (
     floor,
     log,
     oo,
+    sign,
     symbols,
 )
 
@@ -142,3 +143,20 @@ def test_a_defined_function_is_evaluated_at_its_argument():
     g = Function("g")
     evaluator = Evaluator({g: Definition(g(m), Sum(i, (i, 1, m)))}, {})
     assert evaluator(g(m + 1), {m: 3}) == 10
+
+
+def test_a_function_without_a_definition_is_drawn_reproducibly():
+    g, h = Function("g", real=True), Function("h", real=True)
+    drawn, again = (random_point((g(z) + h(z),), {}, seed=4) for _ in range(2))
+    assert drawn[g](0.3) == again[g](0.3)
+    assert len({drawn[g](0.3), drawn[h](0.3), drawn[g](0.4), -drawn[g](-0.3)}) == 4
+
+
+def test_the_sign_of_a_number():
+    assert [evaluate(sign(z), {z: value}) for value in (-0.2, 0.0, 3.0)] == [-1, 0, 1]
+
+
+def test_entries_of_a_positive_name_are_positive():
+    base = IndexedBase("c", shape=(m,), positive=True)
+    drawn = random_point((base[i],), RANGES, seed=0)
+    assert all(drawn[base]((index,)) > 0 for index in range(1, drawn[m] + 1))

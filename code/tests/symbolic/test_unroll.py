@@ -58,3 +58,16 @@ def test_what_holds_at_one_size_only_is_refused_at_two():
 def test_sizes_must_be_named(sizes, said):
     with pytest.raises(Rejected, match=said):
         prove(derivation(x[m + 1 - i], sizes))
+
+
+def test_a_range_of_given_integers_needs_no_size():
+    z = IndexedBase("z", shape=(4,), real=True)
+
+    def d(right):
+        steps = (define(z[i], i**2, ""), claim(z[i], right, "", AtSizes(({},))))
+        return Derivation("d", "", {i: (Integer(1), Integer(4))}, steps)
+
+    prove(d(i * i))
+    assert scope(d(i * i), 1) == "each value of the index in turn"
+    with pytest.raises(Rejected, match="not proved"):
+        prove(d(i**2 + (i - 1) * (i - 2) * (i - 3)))  # wrong for i = 4 alone

@@ -39,6 +39,7 @@ from sympy import (
     floor,
     log,
     oo,
+    sign,
     true,
     zoo,
 )
@@ -123,6 +124,9 @@ class Evaluator:
             return self._integral(e, point)
         if isinstance(e, Function) and e.func in point:
             return point[e.func](*(self(part, point) for part in e.args))
+        if isinstance(e, sign):
+            value = self(e.args[0], point)
+            return (value > 0) - (value < 0)
         if hasattr(e, "value_at"):  # a class of a derivation's own
             return e.value_at(self, point)
         raise NotImplementedError(f"no value for {type(e).__name__}: {e}")
@@ -277,7 +281,8 @@ def _table(base: IndexedBase, shape: list[int], rng: random.Random) -> Entries:
     for size in shape:
         numbers = range(first_index(base), first_index(base) + size)
         entries = {(*index, n): 0.0 for index in entries for n in numbers}
-    entries = {index: rng.uniform(-1.5, 1.5) for index in entries}
+    low, high = (0.5, 2) if base.label.is_positive else (-1.5, 1.5)
+    entries = {index: rng.uniform(low, high) for index in entries}
 
     def lookup(index: tuple[int, ...]) -> float:
         if index not in entries:

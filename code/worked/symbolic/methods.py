@@ -11,6 +11,7 @@ from typing import Protocol
 
 from sympy import Add, Dummy, Expr, Indexed, Integer, KroneckerDelta, Limit, Mul, Piecewise, Sum, Symbol, expand
 
+from worked.symbolic.bijections import range_of
 from worked.symbolic.definitions import Definitions, Name, name_of, parameters_of
 from worked.symbolic.deltas import canonical, counted
 from worked.symbolic.domain import outside
@@ -260,7 +261,7 @@ class AtSizes:
     def scope(self) -> str:
         """The sizes, in words for the page."""
         listed = (", ".join(f"${latex(s)}={n}$" for s, n in size.items()) for size in self.sizes)
-        return "exact at " + "; ".join(listed)
+        return "exact at " + "; ".join(listed) if any(self.sizes) else "each value of the index in turn"
 
     def objection(self, left: Expr, right: Expr, context: Context) -> str | None:
         """Sizes are given, each for every size that occurs."""
@@ -381,7 +382,7 @@ def _fits(index: Expr, to: Expr, indices: Mapping[Expr, Expr], ranges: Ranges) -
     """Whether `to` is known to be one of the values of `index`."""
     if index not in ranges:
         return index == to
-    if ranges[index] == ranges.get(to):
+    if ranges[index] == range_of(to, ranges):
         return True
     moves = any(bound.free_symbols & indices.keys() for bound in ranges[index])
     return not moves and contains(ranges[index], to, ranges)
