@@ -1,7 +1,7 @@
 """How expressions are printed."""
 
 import pytest
-from sympy import Abs, IndexedBase, Limit, Max, Pow, Subs, Sum, Symbol, exp, log, symbols
+from sympy import Abs, IndexedBase, Limit, Max, Pow, Rational, Subs, Sum, Symbol, exp, log, symbols
 
 from worked.symbolic.functions import Partial, logistic
 from worked.symbolic.latex import latex, product, total
@@ -22,6 +22,16 @@ PRINTED = {
     "indices with commas": (w[i, j], r"w^{(1)}_{i,j}"),
     "power of an entry": (w[i, j] ** 2, r"\left(w^{(1)}_{i,j}\right)^{2}"),
     "mean": (product(1 / B, Sum(v[n], (n, 1, B))), r"\frac{1}{B} \sum_{n=1}^{B} v_{n}"),
+    "number before a mean": (product(-2, 1 / B, Sum(v[n], (n, 1, B))), r"-\frac{2}{B} \sum_{n=1}^{B} v_{n}"),
+    "fraction before a derivative": (
+        product(2 * x, 1 / y, Partial(y, x)),
+        r"\frac{2 \, x}{y} \, \frac{\partial y}{\partial x}",
+    ),
+    "fraction before terms with a sum": (
+        product(1 / y, x - Sum(v[n], (n, 1, B))),
+        r"\frac{1}{y} \, \left(x - \sum_{n=1}^{B} v_{n}\right)",
+    ),
+    "fractional power": ((x**2 + 1) ** Rational(3, 2), r"\left(1 + x^{2}\right)^{3/2}"),
     "summand in brackets": (Sum(v[n] - y, (n, 1, B)), r"\sum_{n=1}^{B} \left(v_{n} - y\right)"),
     "sum before a factor": (product(Sum(v[n], (n, 1, B)), y), r"\left(\sum_{n=1}^{B} v_{n}\right) \, y"),
     "factors as written": (product(y, x - mu, x), r"y \, \left(x - \mu\right) \, x"),

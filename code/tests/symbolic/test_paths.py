@@ -7,12 +7,13 @@ from sympy import Add, IndexedBase, Integer, Rational, Subs, Sum, Symbol, exp, s
 
 from worked.symbolic import mutate
 from worked.symbolic.definitions import Definition, Definitions, PerSample
-from worked.symbolic.derivation import Derivation, Rejected, claim, define, numbers, prove, then
+from worked.symbolic.derivation import Checked, Derivation, Rejected, claim, define, numbers, prove, then
 from worked.symbolic.evaluate import Evaluator, central_difference
 from worked.symbolic.functions import AnyFunction, Partial
 from worked.symbolic.gates import autograd
 from worked.symbolic.latex import latex, product, total
 from worked.symbolic.methods import ChainRule, Context, Differentiation, at_definition, using
+from worked.symbolic.proof import Proof
 
 m = Symbol("m", integer=True, positive=True)
 i, k = symbols("i k", integer=True)
@@ -370,3 +371,15 @@ def test_exponentials_of_entries():
         (ANY,),
     )
     assert prove(d).errors["autograd"] < 1e-12
+
+
+def test_a_part_of_the_steps_is_shown_with_its_numbers():
+    steps = (*UP_TO_LOOSE, then(product(-width, S(d_f)), "", at_definition(deviations)))
+    whole = Proof("test", "Test", (Checked(graph(*steps)),), ())
+    assert whole.part("test", 4, 6).myst.count(":label:") == 3
+    assert ":label: test-4" in whole.part("test", 4, 6).myst
+    assert "Indices" not in whole.part("test", 4).myst
+    assert "".join(part.myst for part in (whole.part("test", 1, 6), whole.part("test", 7))).replace(
+        "\n", ""
+    ) == whole.part("test").myst.replace("\n", "")
+    assert "*Substitution at the definition using {eq}`test-4`" in whole.part("test").myst

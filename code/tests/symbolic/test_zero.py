@@ -28,6 +28,7 @@ ZERO = {
     "radical over a sum": 1 / sqrt(squares + a) - sqrt(squares + a) / (squares + a),
     "radical of squares about a mean": (squares_about + a) ** Rational(-3, 2)
     - sqrt(squares_about + a) / (squares - total**2 / m + a) ** 2,
+    "radical of what is not negative": sqrt(squares_about) / squares_about - 1 / sqrt(squares - total**2 / m),
     "nested radical": sqrt(a + sqrt(b)) ** 2 - a - sqrt(b),
     "summand by summand": Sum(log(logistic(x[n])), (n, 1, m)) + Sum(log(1 + exp(-x[n])), (n, 1, m)),
 }
@@ -42,7 +43,7 @@ NOT_ZERO = {
     "radical of squares about a mean, wrong power": 1 / sqrt(squares_about + a) - sqrt(squares_about + a),
     "radical of squares about a mean, wrong sign": sqrt(squares_about + a) + sqrt(squares - total**2 / m + a),
     "radical of a square of a sum": sqrt((total + z) ** 2) - total - z,
-    "radical that may vanish": sqrt(squares_about) / squares_about - 1 / sqrt(squares - total**2 / m) + z,
+    "root of a square of a real, and its inverse": sqrt(z**2) / z - 1,
     "radical with a wrong sign": 1 / sqrt(a + b) + sqrt(a + b) / (a + b),
     "two cases in one": Abs(z) - z,
     "maximum": Max(z, 0) - z,

@@ -25,7 +25,7 @@ def total(*terms: Any) -> Expr:
 
 def latex(e: Expr) -> str:
     """Return `e` as LaTeX."""
-    return Printer().doprint(e)
+    return Printer({"fold_frac_powers": True}).doprint(e)
 
 
 class Printer(LatexPrinter):
@@ -67,8 +67,12 @@ class Printer(LatexPrinter):
         above = [f for f in above if f != 1]
         if not below:
             return self._row(above)
-        if any(isinstance(f, Sum | Integral) for f in above):
-            return rf"\frac{{1}}{{{self._row(below)}}} {self._row(above)}"
+        tall = next((n for n, f in enumerate(above) if _tall(f)), None)
+        if tall is not None:  # stands beside the fraction
+            fraction = rf"\frac{{{self._row(above[:tall]) or '1'}}}{{{self._row(below)}}}"
+            beside = self._row(above[tall:]) if len(above[tall:]) > 1 else self._grouped(above[tall])
+            plain = isinstance(above[tall], Sum | Integral)
+            return rf"{fraction} {beside}" if plain else rf"{fraction} \, {beside}"
         return rf"\frac{{{self._row(above) or '1'}}}{{{self._row(below)}}}"
 
     def _row(self, factors: list[Expr]) -> str:
@@ -118,6 +122,11 @@ class Printer(LatexPrinter):
         listed = ", ".join(map(self._print, sorted(e.args, key=lambda a: a.is_number)))
         value = rf"\max\left({listed}\right)"
         return value if exp is None else rf"{value}^{{{exp}}}"
+
+
+def _tall(e: Expr) -> bool:
+    """Whether `e` is a sum, an integral, a derivative, or has terms with one."""
+    return isinstance(e, Sum | Integral | Partial) or (isinstance(e, Add) and e.has(Sum, Integral, Partial))
 
 
 def _negative(e: Expr) -> bool:

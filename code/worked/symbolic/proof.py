@@ -12,7 +12,7 @@ from worked.symbolic.anchor import Anchor
 from worked.symbolic.derivation import Checked, Derivation, Rejected, Step, prove, scope
 from worked.symbolic.gates import TOLERANCE
 from worked.symbolic.latex import latex
-from worked.symbolic.methods import Premise, Substitution
+from worked.symbolic.methods import AtDefinition, Premise, Substitution
 
 GATES = ("values", "finite_difference", "autograd")
 
@@ -82,15 +82,18 @@ class Proof:
         parts = [f"**{d.title}**\n\n{self.part(d.slug).myst}" for d in self.derivations]
         return "\n".join([*parts, self.gates.myst])
 
-    def part(self, slug: str) -> "Shown":
-        """Return the steps of one derivation, for a page."""
+    def part(self, slug: str, first: int = 1, last: int | None = None) -> "Shown":
+        """Return the steps of one derivation, or those from `first` to `last`, for a page."""
         labels: dict[Expr, str] = {}  # where each left side was stated last
         for d in self.derivations:
-            lines = [_ranges(d)]
+            lines = [_ranges(d)] if first == 1 else []
             for n, step in enumerate(d.steps):
                 used = step.by.used if isinstance(step.by, Substitution) else ()
-                how = step.by.name + (" of " if used else "") + ", ".join(f"{{eq}}`{labels[left]}`" for left in used)
+                of = " using " if isinstance(step.by, AtDefinition) else " of "
+                how = step.by.name + (of if used else "") + ", ".join(f"{{eq}}`{labels[left]}`" for left in used)
                 labels[d.head(n)] = label = f"{d.slug}-{n + 1}"
+                if n + 1 < first or (last is not None and n + 1 > last):
+                    continue
                 holds = scope(d, n)
                 lines.append(f"{step.why} *{how[0].upper()}{how[1:]}{f': {holds}' if holds else ''}.*\n")
                 lines.append(f"```{{math}}\n:label: {label}\n{d.equation(n)}\n```\n")

@@ -56,7 +56,9 @@ def fresh(e: Expr) -> Expr:
         return Sum(body, *map(tuple, limits))
     if not e.args or isinstance(e, Indexed | IndexedBase):
         return e
-    e = e.func(*map(fresh, e.args))
+    args = [fresh(part) for part in e.args]
+    if any(new is not old for new, old in zip(args, e.args, strict=True)):
+        e = e.func(*args)
     return e.with_index(Dummy("k", integer=True)) if isinstance(e, AnyFunction) else e
 
 

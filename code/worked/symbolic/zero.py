@@ -5,9 +5,27 @@ logarithms and radicals. If that rational function is zero for all values of the
 A generator carries only what is proved about it (real, nonnegative, positive).
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Mapping
 
-from sympy import Add, Dummy, Expr, Mul, Pow, Rational, Sum, Symbol, cancel, exp, factor_list, log, nan, oo, rem, zoo
+from sympy import (
+    Add,
+    Dummy,
+    Expr,
+    Mul,
+    Pow,
+    Rational,
+    Sum,
+    Symbol,
+    cancel,
+    exp,
+    factor_list,
+    log,
+    nan,
+    oo,
+    rem,
+    zoo,
+)
 from sympy.core.function import Function
 from sympy.polys.polyerrors import PolynomialError
 
@@ -20,16 +38,17 @@ from worked.symbolic.sums import Range, Ranges, fresh, normal_form, spread
 class Reduction:
     """One reduction: the generators met so far, and the rules by which an expression becomes a rational function.
 
-    With `elementary`, the logistic function is replaced by its definition. `positive` lists normal forms that are
-    known to be positive, though their form no longer shows it.
+    With `elementary`, the logistic function is replaced by its definition. `roots` gives b and q for each symbol r that
+    stands for the q-th root of b.
     """
 
-    def __init__(self, elementary: bool, positive: Iterable[Expr] = ()):
+    def __init__(self, elementary: bool, roots: Mapping[Dummy, tuple[Expr, int]] | None = None):
         self.elementary = elementary
         self.atoms: dict[Expr, Dummy] = {}
         self.exponents: dict[Dummy, Expr] = {}
         self.radicands: dict[Dummy, tuple[Expr, int]] = {}
-        self.positive = {cancel(self(e)) for e in positive}
+        for root, (base, q) in (roots or {}).items():
+            self.radicands[root] = (cancel(self(base)), q)
 
     def __call__(self, e: Expr) -> Expr:
         """Return `e` as a rational function of generators."""
@@ -100,7 +119,7 @@ class Reduction:
 
     def _root(self, base: Expr, power: Rational) -> Expr:
         """Write b^(p/q) as r^p with one positive generator r, r^q = b; b must be positive."""
-        if not positive(base) and base not in self.positive:
+        if not positive(base):
             return self._atom(Pow(base, power, evaluate=False))
         root = self._atom(Pow(base, Rational(1, power.q), evaluate=False))
         self.radicands[root] = (base, power.q)
@@ -159,14 +178,35 @@ def is_zero(e: Expr, ranges: Ranges | None = None) -> bool:
 
     The logistic function stays an atom unless exponentials or logarithms occur beside it.
     """
-    radicands = [p.base for p in e.atoms(Pow) if p.exp.is_Rational and not p.exp.is_Integer]
-    known = [normal_form(fresh(base), ranges or {}) for base in radicands if shows_positive(base)]
+    e, roots = _name_roots(e, ranges or {})
     e = normal_form(fresh(e), ranges or {})
     if e.has(nan, zoo, oo):
         return False
     if not e.has(exp, log):
-        return _vanishes(e, Reduction(elementary=False, positive=known))
-    return _vanishes(e, Reduction(elementary=True, positive=known)) or _vanishes_termwise(e, ranges or {})
+        return _vanishes(e, Reduction(elementary=False, roots=roots))
+    return _vanishes(e, Reduction(elementary=True, roots=roots)) or _vanishes_termwise(e, ranges or {})
+
+
+def _name_roots(e: Expr, ranges: Ranges) -> tuple[Expr, dict[Dummy, tuple[Expr, int]]]:
+    """Replace the powers of each radicand b that its form shows to be nonnegative by those of a symbol r, r^q = b.
+
+    Multiplied out, a sum of squares would no longer show that it is one. A radicand that depends on the index of
+    a sum around it stays.
+    """
+    bound = {v for s in e.atoms(Sum) for v in s.variables}
+    powers = [p for p in e.atoms(Pow) if p.exp.is_Rational and isinstance(p.base, Add | Mul | Sum)]
+    radicands = [p for p in powers if not p.exp.is_Integer and not p.base.free_symbols & bound]
+    if not any(_shows_nonnegative(p.base) for p in radicands):
+        return e, {}
+    forms = {p: normal_form(fresh(p.base), ranges) for p in powers if not p.base.free_symbols & bound}
+    roots: dict[Dummy, tuple[Expr, int]] = {}
+    for form in dict.fromkeys(forms[p] for p in radicands if _shows_nonnegative(p.base)):
+        equal = [p for p in powers if forms.get(p) == form]
+        q = math.lcm(*(int(p.exp.q) for p in equal))
+        root = Dummy("r", nonnegative=True)
+        roots[root] = (form, q)
+        e = e.xreplace({p: root ** (p.exp * q) for p in equal})
+    return e, roots
 
 
 def _vanishes_termwise(e: Expr, ranges: Ranges) -> bool:
