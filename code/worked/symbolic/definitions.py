@@ -9,7 +9,7 @@ from sympy import Expr, Indexed, IndexedBase, Limit, Subs, Symbol, limit, preord
 from sympy.core.function import Function
 
 from worked.symbolic.functions import AnyFunction, Partial, Slope, logistic
-from worked.symbolic.sums import differentiate, fresh
+from worked.symbolic.sums import Shorthand, differentiate, fresh
 
 Name: TypeAlias = Any  # a symbol, an indexed base, or a class of functions
 
@@ -142,6 +142,8 @@ class Definitions:
     def _carry_out(self, e: Expr) -> Expr:
         if not e.args or isinstance(e, Indexed | IndexedBase):
             return e
+        if isinstance(e, Shorthand):
+            return self._carry_out(fresh(e.written_out()))
         if isinstance(e, Partial):
             by = name_of(e.by)
             moved = self.unfold(self._carry_out(e.of), self.dependents(by) - {by, *e.holding})

@@ -12,7 +12,7 @@ from worked.symbolic.domain import undefined
 from worked.symbolic.functions import Partial
 from worked.symbolic.latex import latex
 from worked.symbolic.methods import Algebra, AtDefinition, AtSizes, Context, Method, Premise
-from worked.symbolic.sums import Ranges
+from worked.symbolic.sums import Binder, Ranges
 
 
 class Rejected(Exception):
@@ -194,8 +194,12 @@ def lint(derivation: Derivation) -> None:
 
 def _printed(derivation: Derivation) -> Iterator[Expr]:
     for e in derivation.expressions():
-        for part in preorder_traversal(e):
-            if isinstance(part, Symbol | Indexed | Pow | Function | Partial | Add | Mul):
+        parts = preorder_traversal(e)
+        for part in parts:
+            if isinstance(part, Binder):
+                parts.skip()  # its own names are not shown
+            shown = isinstance(part, Symbol | Indexed | Pow | Function | Partial | Add | Mul | Binder)
+            if shown and (part.is_commutative or not isinstance(part, Binder)):  # a matrix is named like its entries
                 yield part
 
 

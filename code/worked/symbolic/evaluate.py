@@ -167,6 +167,8 @@ class Evaluator:
             return point[name](index) if isinstance(name, IndexedBase) else point[name]
         definition = self.definitions[name]
         for parameter, n in zip(definition.parameters, index, strict=True):
+            if parameter not in self.ranges:
+                continue  # any integer
             lower, upper = (self(bound, point) for bound in self.ranges[parameter])
             if not lower <= n <= upper:
                 raise IndexError(f"{name} has no entry {index}")

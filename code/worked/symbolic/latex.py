@@ -4,6 +4,7 @@ Positive terms come first, unless an order was written (`total`); factors keep t
 (`product`); a constant stands before its sum as a fraction; indices are separated by commas.
 """
 
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -32,9 +33,11 @@ class Printer(LatexPrinter):
     """How every formula of a page is printed."""
 
     def _print_Indexed(self, e: Indexed) -> str:
-        label = self._print(e.base.label)
+        label, indices = self._print(e.base.label), ",".join(map(self._print, e.indices))
+        if re.search(r"_\{\d+\}$", label):  # a number in the name stands before the indices
+            return f"{label[:-1]},{indices}}}"
         label = f"({label})" if "_" in label else label  # a name may have one subscript only
-        return f"{label}_{{{','.join(map(self._print, e.indices))}}}"
+        return f"{label}_{{{indices}}}"
 
     def _print_Pow(self, e: Pow) -> str:
         if isinstance(e.base, Indexed | Symbol) and e.exp.is_Integer and e.exp > 0:

@@ -18,7 +18,7 @@ from worked.symbolic.domain import outside
 from worked.symbolic.functions import Partial
 from worked.symbolic.intervals import Range, contains
 from worked.symbolic.latex import latex
-from worked.symbolic.sums import Ranges, fresh, normal_form
+from worked.symbolic.sums import Binder, Ranges, fresh, normal_form
 from worked.symbolic.unroll import places, unroll
 from worked.symbolic.zero import is_zero
 
@@ -351,6 +351,8 @@ def substitute(e: Expr, target: Expr, value: Expr, ranges: Ranges) -> Expr:
         return fresh(value).xreplace(indices)
     if not e.args or isinstance(e, Indexed | Partial):
         return e
+    if isinstance(e, Binder):
+        ranges = {**ranges, **e.own_ranges()}
     return e.func(*(substitute(part, target, value, ranges) for part in e.args))
 
 

@@ -39,7 +39,7 @@ from worked.symbolic.evaluate import Evaluator, random_point
 from worked.symbolic.functions import AnyFunction, Partial
 from worked.symbolic.gates import SHIFT
 from worked.symbolic.methods import Premise
-from worked.symbolic.sums import fresh
+from worked.symbolic.sums import Binder, Shorthand, fresh
 
 Path = tuple[int, ...]
 Mutant = tuple[str, Expr]
@@ -54,7 +54,7 @@ def sites(e: Expr, path: Path = ()) -> Iterator[tuple[Path, Expr]]:
     yield path, e
     if isinstance(e, Indexed | Partial | AnyFunction) or hasattr(e, "mutants"):
         return
-    inner = e.args[:1] if isinstance(e, Sum | Limit | Subs | Integral) or _binds(e) else e.args
+    inner = e.args[:1] if isinstance(e, Sum | Limit | Subs | Integral | Binder | Shorthand) or _binds(e) else e.args
     for position, part in enumerate(inner):
         yield from sites(part, (*path, position))
 
@@ -121,6 +121,10 @@ def _changes(
         yield "mean dropped", e.args[0]
     if isinstance(e, Sum):
         yield from _sum_changes(e)
+    if isinstance(e, Mul) and not e.is_commutative:
+        yield "factors swapped", Mul(*reversed(e.args))
+    if isinstance(e, Binder | Shorthand):
+        yield from e.changed(indices)
     if isinstance(e, Partial):
         yield from _partial_changes(e, indices, names, middle)
     if isinstance(e, Limit):

@@ -5,7 +5,7 @@ holds for every size. SymPy's own `diff`, `subs` and `doit` confuse a bound inde
 name; they are used here only after every bound index has a name that occurs nowhere else.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations, permutations
 
 from sympy import (
@@ -39,6 +39,106 @@ from worked.symbolic.intervals import Range, Ranges, contains, excludes
 Limits = list[tuple[Symbol, Expr, Expr]]
 
 
+class Shorthand(Expr):
+    """An expression that stands for a longer one, and is displayed instead of it."""
+
+    is_commutative = True
+
+    def written_out(self) -> Expr:
+        """Return what it stands for."""
+        raise NotImplementedError
+
+    def changed(self, indices: Iterable[Symbol]) -> Iterable[tuple[str, Expr]]:
+        """Return what else than its first argument can be changed, for mutation testing: operator and result."""
+        return ()
+
+    def _eval_derivative(self, variable: Expr) -> Expr:
+        return diff(fresh(self.written_out()), variable)
+
+
+class Binder(Expr):
+    """An expression with names of its own, like the index of a sum.
+
+    Its arguments are `inside`, the tuple of its own names (symbols and indexed bases), and whatever else: the names
+    mean nothing outside of `inside`.
+    """
+
+    is_commutative = True
+
+    @property
+    def inside(self) -> Basic:
+        """The part in which the names mean something."""
+        return self.args[0]
+
+    @property
+    def bound(self) -> Tuple:
+        """The names."""
+        return self.args[1]
+
+    @property
+    def free_symbols(self) -> set[Basic]:
+        """What is not bound."""
+        own = set().union(*(name.free_symbols for name in self.bound))
+        inside = {s for s in self.inside.free_symbols if not s.free_symbols & own}
+        return inside.union(*(part.free_symbols for part in self.args[2:]))
+
+    def own_ranges(self) -> dict[Symbol, Range]:
+        """Return the ranges of the bound indices, as far as they have one."""
+        return {}
+
+    def changed(self, indices: Iterable[Symbol]) -> Iterable[tuple[str, Expr]]:
+        """Return what else than `inside` can be changed, for mutation testing: operator and result."""
+        return ()
+
+    def renamed(self, name: Callable[[Basic, int], Symbol]) -> "Binder":
+        """Return the same with new names: `name(old, position)`, a base keeps its shape."""
+        new = []
+        for position, old in enumerate(self.bound):
+            symbol = name(old, position)
+            new.append(IndexedBase(symbol, shape=old.shape) if isinstance(old, IndexedBase) else symbol)
+        inside = reworded(self.inside, dict(zip(self.bound, new, strict=True)))
+        return self.func(inside, Tuple(*new), *self.args[2:])
+
+    def canonical(self) -> "Binder":
+        """Return the same with names that depend on nothing but how deep binders are nested inside."""
+        depth = _nested(self.inside)
+        return self.renamed(lambda old, position: _own(depth, position, old))
+
+
+def reworded(e: Basic, rule: Mapping[Basic, Basic]) -> Basic:
+    """Return what `xreplace` returns, with sums and products left in the order in which they were written."""
+    if e in rule:
+        return rule[e]
+    if not e.args:
+        return e
+    parts = [reworded(part, rule) for part in e.args]
+    if isinstance(e, Add | Mul):
+        return e.func(*parts, evaluate=False)
+    return e.func(*parts)
+
+
+def _nested(e: Basic) -> int:
+    """How deep binders are nested."""
+    return int(isinstance(e, Binder)) + max((_nested(part) for part in e.args), default=0)
+
+
+def _own(depth: int, position: int, old: Basic) -> Dummy:
+    """The canonical name at a depth; equal arguments give the equal object."""
+    number = Integer(10**6 + depth * 1000 + position)
+    return Dummy(f"own_{depth}_{position}", dummy_index=number, **_kind(old))
+
+
+def _unused(old: Basic, position: int) -> Dummy:
+    """A name that occurs nowhere else."""
+    label = old.label if isinstance(old, IndexedBase) else old
+    return Dummy(label.name.strip("_"), **_kind(old))
+
+
+def _kind(old: Basic) -> dict[str, bool]:
+    """Indices are integers; quantities and the entries of bases are real."""
+    return {"integer": True} if isinstance(old, Symbol) and old.is_integer else {"real": True}
+
+
 def fresh(e: Expr) -> Expr:
     """Return `e` with every bound index renamed to one that occurs nowhere else.
 
@@ -59,7 +159,9 @@ def fresh(e: Expr) -> Expr:
     args = [fresh(part) for part in e.args]
     if any(new is not old for new, old in zip(args, e.args, strict=True)):
         e = e.func(*args)
-    return e.with_index(Dummy("k", integer=True)) if isinstance(e, AnyFunction) else e
+    if isinstance(e, AnyFunction):
+        return e.with_index(Dummy("k", integer=True))
+    return e.renamed(_unused) if isinstance(e, Binder) else e
 
 
 def differentiate(e: Expr, variable: Expr) -> Expr:
@@ -106,6 +208,12 @@ def normal_form(e: Expr, ranges: Ranges) -> Expr:
         return tidy(settle(e, ranges))
     if getattr(e, "evaluated", None):  # a class with a normal form of its own
         return e.evaluated(ranges)
+    if isinstance(e, Shorthand):
+        return normal_form(fresh(e.written_out()), ranges)
+    if isinstance(e, Binder):
+        e = e.canonical()  # before and after: the form of a body depends on the names in it
+        inside = normal_form(e.inside, {**ranges, **e.own_ranges()})
+        return e.func(inside, e.bound, *(normal_form(part, ranges) for part in e.args[2:])).canonical()
     e = e.func(*(normal_form(part, ranges) for part in e.args))
     return Add(*(_collapsed(tidy(term), ranges) for term in terms(e))) if isinstance(e, Add | Mul | Pow) else e
 

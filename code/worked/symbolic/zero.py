@@ -68,6 +68,8 @@ class Reduction:
                 return base**e.exp
             if e.exp.is_Rational:
                 return self._root(cancel(base), e.exp)
+            if e.exp.is_integer:
+                return self._power(cancel(base), e.exp)
         if isinstance(e, Function):  # its arguments in normal form, so that equal values are one generator
             e = e.func(*(spread(a) for a in e.args))
         return self._atom(e)
@@ -116,6 +118,26 @@ class Reduction:
                 exponent = self._atom(log(base, evaluate=False))
             total += power * exponent
         return total
+
+    def _power(self, base: Expr, exponent: Expr) -> Expr:
+        """Write b^(m + n) = b^m b^n and b^(k n) = (b^n)^k, for a positive b or for exponents that are not negative.
+
+        A positive quotient or product is taken apart first.
+        """
+        product = Rational(1)
+        factors = positive_factors(base) or []
+        if len(factors) > 1 or any(power != 1 for _, power in factors):
+            for factor, power in factors:
+                product *= self._power(factor, power * exponent)
+            return product
+        for term in Add.make_args(spread(exponent)):
+            if not (positive(base) or term.is_nonnegative):
+                return self._atom(Pow(base, exponent, evaluate=False))
+            number, rest = term.as_coeff_Mul()
+            if not (number.is_Integer and rest.is_integer and (positive(base) or rest.is_nonnegative)):
+                number, rest = Rational(1), term
+            product *= base**term if term.is_Integer else self._atom(Pow(base, rest, evaluate=False)) ** number
+        return product
 
     def _root(self, base: Expr, power: Rational) -> Expr:
         """Write b^(p/q) as r^p with one positive generator r, r^q = b; b must be positive."""
