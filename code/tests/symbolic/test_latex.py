@@ -1,7 +1,7 @@
 """How expressions are printed."""
 
 import pytest
-from sympy import Abs, IndexedBase, Limit, Max, Pow, Rational, Subs, Sum, Symbol, exp, log, symbols
+from sympy import Abs, IndexedBase, Limit, Max, Piecewise, Pow, Rational, Subs, Sum, Symbol, exp, log, symbols
 
 from worked.symbolic.functions import Partial, logistic
 from worked.symbolic.latex import latex, product, total
@@ -52,6 +52,14 @@ PRINTED = {
     ),
     "restriction": (Subs(x, y, 0), r"\left. x \right|_{y=0}"),
     "limit": (Limit(x, x, 0, "+"), r"\lim_{x \to 0^+} x"),
+    "cases, a chain of two inequalities": (
+        Piecewise((y, (x >= 0) & (x <= B)), (0, True)),
+        r"\begin{cases} y & \text{if } 0 \le x \le B \\ 0 & \text{otherwise} \end{cases}",
+    ),
+    "cases, two inequalities apart": (
+        Piecewise((y, (x >= 0) & (y <= B)), (0, True)),
+        r"\begin{cases} y & \text{if } B \geq y \wedge x \geq 0 \\ 0 & \text{otherwise} \end{cases}",
+    ),
     "maximum": (Max(x, 0), r"\max\left(x, 0\right)"),
 }
 

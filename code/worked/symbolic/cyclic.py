@@ -22,6 +22,7 @@ from sympy import (
     expand_mul,
 )
 
+from worked.symbolic.deltas import Delta, difference
 from worked.symbolic.intervals import Range, Ranges, contains, cycle, modulus
 
 
@@ -52,30 +53,30 @@ def settle(e: Expr, ranges: Ranges) -> Expr:
     e = e.func(*(settle(part, ranges) for part in e.args))
     if (n := modulus(e)) is not None:
         return remainder(e.args[0], n, ranges)
-    return _delta(e, ranges) if isinstance(e, KroneckerDelta) else e
+    return _delta(e, ranges) if isinstance(e, KroneckerDelta | Delta) else e
 
 
-def _congruences(delta: KroneckerDelta, ranges: Ranges) -> Iterator[tuple[Mod, Expr]]:
+def _congruences(delta: KroneckerDelta | Delta, ranges: Ranges) -> Iterator[tuple[Mod, Expr]]:
     """Yield each way to read a delta as a mod n = q with q among 0, ..., n - 1: as a and q congruent modulo n."""
     if len(delta.args) > 2:  # SymPy's delta with a range of its own
         return
-    difference = expand_mul(delta.args[0] - delta.args[1])
-    for part in sorted(difference.atoms(Mod), key=default_sort_key):
-        sign, n = difference.coeff(part), modulus(part)
+    d = expand_mul(difference(delta))
+    for part in sorted(d.atoms(Mod), key=default_sort_key):
+        sign, n = d.coeff(part), modulus(part)
         if n is not None and sign in (1, -1):
-            q = expand_mul(part - sign * difference)
+            q = expand_mul(part - sign * d)
             if contains((Integer(0), n - 1), q, ranges):
                 yield part, q
 
 
-def _delta(e: KroneckerDelta, ranges: Ranges) -> Expr:
+def _delta(e: KroneckerDelta | Delta, ranges: Ranges) -> Expr:
     """Return the delta of a remainder and another number below n as a function of their difference modulo n."""
     for part, q in _congruences(e, ranges):
         n = part.args[1]
-        difference = remainder(part - q, n, {})
-        if modulus(difference) is None:  # 0, or another number
-            return KroneckerDelta(difference, 0)
-        forms = (difference.args[0], expand_mul(-difference.args[0]))
+        rest = remainder(part - q, n, {})
+        if modulus(rest) is None:  # 0, or another number
+            return KroneckerDelta(rest, 0)
+        forms = (rest.args[0], expand_mul(-rest.args[0]))
         for form in forms:  # u - w with both below n: then they are equal
             for u in Add.make_args(form):
                 w = expand_mul(u - form)
@@ -85,7 +86,7 @@ def _delta(e: KroneckerDelta, ranges: Ranges) -> Expr:
     return e
 
 
-def solution(delta: KroneckerDelta, v: Symbol, interval: Range, ranges: Ranges) -> Expr | None:
+def solution(delta: KroneckerDelta | Delta, v: Symbol, interval: Range, ranges: Ranges) -> Expr | None:
     """Return the one value of `v` in the interval for which the delta is 1, None if there is not exactly one for sure.
 
     (s v + c) mod n = q with s = 1 or -1 has the one solution v = s (q - c) mod n among 0, ..., n - 1 if q is in range.

@@ -47,6 +47,7 @@ from sympy.core.function import AppliedUndef
 
 from worked.symbolic.definitions import Definition, Name, name_of, parameters_of
 from worked.symbolic.functions import Partial, first_index, logistic
+from worked.symbolic.intervals import outermost_first
 from worked.symbolic.sums import Ranges
 
 Entries = Callable[[tuple[int, ...]], Any]
@@ -238,7 +239,7 @@ def random_point(expressions: Iterable[Expr], ranges: Ranges, seed: int) -> dict
     sizes = [s for s in symbols if s.is_integer and s.is_nonnegative and s not in ranges]
     drawn = rng.sample(range(2, 2 + max(4, len(sizes))), len(sizes))
     point: dict[Name, Any] = dict(zip(sizes, drawn, strict=True))
-    for s in _outermost_first(symbols, ranges):
+    for s in outermost_first(symbols, ranges):
         if s in ranges:
             lower, upper = (int(bound.xreplace(point)) for bound in ranges[s])
             point[s] = rng.randint(lower, upper)
@@ -249,22 +250,6 @@ def random_point(expressions: Iterable[Expr], ranges: Ranges, seed: int) -> dict
     for function in sorted(functions, key=str):
         point[function] = _polynomial([rng.uniform(-1.5, 1.5) for _ in range(3)])
     return point
-
-
-def _outermost_first(symbols: list[Symbol], ranges: Ranges) -> list[Symbol]:
-    """Return the symbols with each one behind those that bound its range."""
-    ordered: list[Symbol] = []
-
-    def add(s: Symbol) -> None:
-        if s not in ordered:
-            for bound in ranges.get(s, ()):
-                for outer in sorted(bound.free_symbols & ranges.keys(), key=str):
-                    add(outer)
-            ordered.append(s)
-
-    for s in symbols:
-        add(s)
-    return ordered
 
 
 def _polynomial(coefficients: list[float]) -> Callable[..., Any]:

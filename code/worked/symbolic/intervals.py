@@ -1,8 +1,8 @@
 """What follows about an integer from the ranges of its indices: bounds by interval arithmetic. Unknown counts as no."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from sympy import Abs, Expr, Integer, Mod, Symbol, expand
+from sympy import Abs, Expr, Mod, Symbol, expand
 
 Range = tuple[Expr, Expr]
 Ranges = Mapping[Symbol, Range]
@@ -15,37 +15,43 @@ def is_nonnegative(e: Expr, ranges: Ranges) -> bool:
     of its range at which `e` is smallest, one whose range depends on others before these; what is left is judged by
     its symbols' own assumptions.
     """
-    e = expand(e)
+    return _is_nonnegative(expand(e), ranges)
+
+
+def _is_nonnegative(e: Expr, ranges: Ranges) -> bool:
     for part in e.atoms(Abs):  # |u| is one of u and -u
         return all(is_nonnegative(e.xreplace({part: sign * part.args[0]}), ranges) for sign in (1, -1))
-    pending = {s for s in e.free_symbols if s in ranges}
-    if not pending:
-        return bool(e.is_nonnegative)
-    inner = {s for other in pending for bound in ranges[other] for s in bound.free_symbols} & pending
-    index = min(pending - inner, key=str, default=None)
-    if index is None or any(bound.has(index) for bound in ranges[index]):
-        return False
-    slope = e.coeff(index)
-    if not slope.is_number or (e - slope * index).has(index):
-        return False
-    lower, upper = ranges[index]
-    rest = {s: r for s, r in ranges.items() if s != index}
-    return is_nonnegative(e - slope * index + slope * (lower if slope > 0 else upper), rest)
+    gone: set[Symbol] = set()
+    while pending := e.free_symbols & ranges.keys():
+        inner = {s for other in pending for bound in ranges[other] for s in bound.free_symbols} & pending
+        index = min(pending - inner, key=str, default=None)
+        if index is None or index in gone:  # ranges that go round in circles
+            return False
+        slope = e.coeff(index)
+        rest = e - slope * index
+        if not slope.is_Rational or rest.has(index):
+            return False
+        e = rest + slope * ranges[index][0 if slope > 0 else 1]
+        gone.add(index)
+    return bool(e.is_nonnegative)
+
+
+def locate(interval: Range, q: Expr, ranges: Ranges) -> bool | None:
+    """Whether `q` lies in the interval: True if it is proved to be an integer of it, False if no number of it."""
+    lower, upper = interval
+    if ranges.get(q) == interval or (modulus(q) is not None and modulus(q) == cycle(interval)):
+        return True
+    above, below = expand(q - lower), expand(upper - q)
+    if _is_nonnegative(above, ranges):
+        if q.is_integer and _is_nonnegative(below, ranges):
+            return True
+        return False if _is_nonnegative(-below - 1, ranges) else None
+    return False if _is_nonnegative(-above - 1, ranges) else None
 
 
 def contains(interval: Range, q: Expr, ranges: Ranges) -> bool:
     """Whether `q` is proved to be an integer of the interval."""
-    lower, upper = interval
-    if ranges.get(q) == interval or (modulus(q) is not None and modulus(q) == cycle(interval)):
-        return True
-    return bool(q.is_integer) and is_nonnegative(q - lower, ranges) and is_nonnegative(upper - q, ranges)
-
-
-def excludes(interval: Range, q: Expr, ranges: Ranges) -> bool:
-    """Whether `q` is proved to lie outside the interval."""
-    lower, upper = interval
-    beyond = (q - upper - Integer(1), lower - q - Integer(1))
-    return any(is_nonnegative(distance, ranges) for distance in beyond)
+    return locate(interval, q, ranges) is True
 
 
 def modulus(e: Expr) -> Expr | None:
@@ -60,3 +66,19 @@ def cycle(interval: Range) -> Expr | None:
     lower, upper = interval
     n = upper + 1
     return n if lower == 0 and n.is_integer and n.is_positive else None
+
+
+def outermost_first(symbols: Iterable[Symbol], ranges: Ranges) -> list[Symbol]:
+    """Return the symbols with each one behind those that bound its range."""
+    ordered: list[Symbol] = []
+
+    def add(s: Symbol) -> None:
+        if s not in ordered:
+            for bound in ranges.get(s, ()):
+                for outer in sorted(bound.free_symbols & ranges.keys(), key=str):
+                    add(outer)
+            ordered.append(s)
+
+    for s in symbols:
+        add(s)
+    return ordered

@@ -8,7 +8,25 @@ import re
 from itertools import pairwise
 from typing import Any
 
-from sympy import Add, Expr, Indexed, IndexedBase, Integer, Integral, Mul, Pow, Rational, Sum, Symbol, default_sort_key
+from sympy import (
+    Add,
+    And,
+    Expr,
+    GreaterThan,
+    Indexed,
+    IndexedBase,
+    Integer,
+    Integral,
+    LessThan,
+    Mul,
+    Piecewise,
+    Pow,
+    Rational,
+    Sum,
+    Symbol,
+    default_sort_key,
+    true,
+)
 from sympy.printing.latex import LatexPrinter
 
 from worked.symbolic.functions import Partial, logistic
@@ -121,6 +139,23 @@ class Printer(LatexPrinter):
         at = ",\\, ".join(f"{self._print(v)}={self._print(p)}" for v, p in zip(e.variables, e.point, strict=True))
         return rf"\left. {self._print(e.expr)} \right|_{{{at}}}"
 
+    def _print_Piecewise(self, e: Piecewise) -> str:
+        cases = [
+            f"{self._print(value)} & "
+            + (r"\text{otherwise}" if holds == true else rf"\text{{if }} {self._print(holds)}")
+            for value, holds in e.args
+        ]
+        return r"\begin{cases} " + r" \\ ".join(cases) + r" \end{cases}"
+
+    def _print_And(self, e: And) -> str:
+        """Two inequalities about one expression as a chain."""
+        ends = [(r.lhs, r.rhs) if isinstance(r, LessThan) else (r.rhs, r.lhs) for r in e.args if _weak(r)]
+        if len(ends) == len(e.args) == 2:
+            for (low, middle), (same, high) in (ends, ends[::-1]):
+                if middle == same:
+                    return rf"{self._print(low)} \le {self._print(middle)} \le {self._print(high)}"
+        return super()._print_And(e)
+
     def _print_Max(self, e: Expr, exp: str | None = None) -> str:
         listed = ", ".join(map(self._print, sorted(e.args, key=lambda a: a.is_number)))
         value = rf"\max\left({listed}\right)"
@@ -130,6 +165,10 @@ class Printer(LatexPrinter):
 def _tall(e: Expr) -> bool:
     """Whether `e` is a sum, an integral, a derivative, or has terms with one."""
     return isinstance(e, Sum | Integral | Partial) or (isinstance(e, Add) and e.has(Sum, Integral, Partial))
+
+
+def _weak(e: Any) -> bool:
+    return isinstance(e, LessThan | GreaterThan)
 
 
 def _negative(e: Expr) -> bool:

@@ -16,7 +16,7 @@ from worked.symbolic.definitions import Definitions, Name, name_of, parameters_o
 from worked.symbolic.deltas import canonical, counted
 from worked.symbolic.domain import outside
 from worked.symbolic.functions import Partial
-from worked.symbolic.intervals import Range, contains
+from worked.symbolic.intervals import Range, locate
 from worked.symbolic.latex import latex
 from worked.symbolic.sums import Binder, Ranges, fresh, normal_form
 from worked.symbolic.unroll import places, unroll
@@ -37,6 +37,10 @@ class Context:
         for problem in outside(e, self.definitions, self.ranges):
             raise ValueError(problem)
         return self.definitions.value(e, self.held)
+
+    def unfold_others(self, e: Expr) -> Expr:
+        """Return `e` with every name but the held ones at its definition; they stay free."""
+        return self.definitions.unfold(fresh(e), self.definitions.by_name.keys() - set(self.held))
 
 
 class Method(Protocol):
@@ -79,8 +83,11 @@ class Algebra:
         return None
 
     def proves(self, difference: Expr, context: Context) -> bool:
-        """By normal form."""
-        return is_zero(difference, context.ranges)
+        """By normal form; what does not depend on the held names is unfolded if it has to be."""
+        if is_zero(difference, context.ranges):
+            return True
+        unfolded = context.unfold_others(difference)
+        return unfolded != difference and is_zero(unfolded, context.ranges)
 
 
 @dataclass(frozen=True)
@@ -387,4 +394,4 @@ def _fits(index: Expr, to: Expr, indices: Mapping[Expr, Expr], ranges: Ranges) -
     if ranges[index] == range_of(to, ranges):
         return True
     moves = any(bound.free_symbols & indices.keys() for bound in ranges[index])
-    return not moves and contains(ranges[index], to, ranges)
+    return not moves and locate(ranges[index], to, ranges) is True

@@ -6,7 +6,8 @@ name; they are used here only after every bound index has a name that occurs now
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from itertools import combinations, permutations
+from itertools import chain, combinations, groupby, permutations
+from itertools import product as cartesian
 
 from sympy import (
     Add,
@@ -29,14 +30,17 @@ from sympy import (
     default_sort_key,
     diff,
     expand,
+    symbols,
 )
 
 from worked.symbolic.cyclic import orders, settle, solution
-from worked.symbolic.deltas import entries, solve, tidy
+from worked.symbolic.deltas import Delta, entries, solve, tidy
 from worked.symbolic.functions import AnyFunction, Slope
-from worked.symbolic.intervals import Range, Ranges, contains, excludes
+from worked.symbolic.intervals import Range, Ranges, locate
 
 Limits = list[tuple[Symbol, Expr, Expr]]
+
+_THIS, _OTHER = symbols("this other", integer=True)
 
 
 class Shorthand(Expr):
@@ -204,7 +208,7 @@ def normal_form(e: Expr, ranges: Ranges) -> Expr:
         return body
     if not e.args or isinstance(e, Indexed | IndexedBase | Mod):
         return settle(e, ranges)
-    if isinstance(e, KroneckerDelta):
+    if isinstance(e, KroneckerDelta | Delta):
         return tidy(settle(e, ranges))
     if getattr(e, "evaluated", None):  # a class with a normal form of its own
         return e.evaluated(ranges)
@@ -229,7 +233,7 @@ def _collapsed(term: Expr, ranges: Ranges) -> Expr:
     $\delta \sum_v F = \sum_v \delta F$ and $\sum_v F \sum_u G = \sum_v \sum_u F G$.
     """
     factors = Mul.make_args(term)
-    deltas = [f for f in factors if isinstance(f, KroneckerDelta)]
+    deltas = [f for f in factors if isinstance(f, Delta)]
     sums = [f for f in factors for _ in range(_sums_in(f))]
     for merged in (*((s,) for s in sums if deltas), *combinations(sums, 2)):
         copies = [fresh(s.as_base_exp()[0]) for s in merged]
@@ -267,7 +271,7 @@ def _count(factors: list[Expr], limits: Limits) -> Expr | None:
         others = [limit for limit in limits if limit not in (first, second)]
         pair = (first[0], second[0])
         touched = [f for f in factors if f.has(*pair)]
-        if len(touched) != 1 or not isinstance(touched[0], KroneckerDelta):
+        if len(touched) != 1 or not isinstance(touched[0], Delta):
             continue
         count = entries(touched[0], first, second)
         if count is not None and not any(bound.has(*pair) for _, *bounds in others for bound in bounds):
@@ -302,9 +306,9 @@ def _contract(factors: list[Expr], v: Symbol, interval: Range, ranges: Ranges, k
     Where another delta among the factors `known` of the product is 0, nothing is to be shown; so q may be rewritten by
     what that delta says.
     """
-    others = [f for f in known if isinstance(f, KroneckerDelta) and not f.has(v)]
+    others = [f for f in known if isinstance(f, Delta) and not f.has(v)]
     for delta in factors:
-        if not isinstance(delta, KroneckerDelta):
+        if not isinstance(delta, Delta):
             continue
         if (q := solution(delta, v, interval, ranges)) is not None:
             return Mul(*(f for f in factors if f is not delta)).xreplace({v: q})
@@ -316,10 +320,10 @@ def _contract(factors: list[Expr], v: Symbol, interval: Range, ranges: Ranges, k
                 instead = solve(other, u)
                 values += [] if instead is None else [spread(q.xreplace({u: instead}))]
         for value in values:
-            if contains(interval, value, ranges):
-                return Mul(*(f for f in factors if f is not delta)).xreplace({v: value})
-            if excludes(interval, value, ranges):
-                return Integer(0)
+            where = locate(interval, value, ranges)
+            if where is not None:
+                rest = Mul(*(f for f in factors if f is not delta))
+                return rest.xreplace({v: value}) if where else Integer(0)
     return None
 
 
@@ -349,7 +353,7 @@ def _canonical(factors: list[Expr], v: Symbol, interval: Range, ranges: Ranges) 
     core = Mul(*merged)
     depth = _depth(core)
     candidates = []
-    for order in permutations(range(len(limits))):
+    for order in _orders(core, limits):
         names = {limits[a][0]: _bound(depth, n) for n, a in enumerate(order)}
         renamed = [tuple(part.xreplace(names) for part in limits[a]) for a in order]
         inner = {**ranges, **{v: (lower, upper) for v, lower, upper in renamed}}
@@ -371,6 +375,23 @@ def _first(candidate: tuple[Expr, Limits]) -> tuple:
     """Sort by the number of remainders, and then in SymPy's order."""
     body, limits = candidate
     return len(body.atoms(Mod)), default_sort_key(body), default_sort_key(Tuple(*map(_pack, limits)))
+
+
+def _orders(core: Expr, limits: Limits) -> Iterable[tuple[int, ...]]:
+    """Return the orders of the indices to be compared: all that sort them by what they are used for.
+
+    What an index is used for is said without the names of the others, so that it does not depend on them.
+    """
+    if len(limits) == 1 or core.has(Mod):  # what an index is used for changes with the order of a cycle
+        return permutations(range(len(limits)))
+    uses = []
+    for v, lower, upper in limits:
+        marks = {u: _OTHER for u, *_ in limits} | {v: _THIS}
+        factors = (f.xreplace(marks) for f in Mul.make_args(core) if f.has(v))
+        bounds = [str(bound.xreplace(marks)) for bound in (lower, upper)]
+        uses.append((bounds, sorted(str(tidy(f)) for f in factors)))
+    groups = [list(group) for _, group in groupby(sorted(range(len(limits)), key=lambda n: uses[n]), lambda n: uses[n])]
+    return (tuple(chain(*choice)) for choice in cartesian(*map(permutations, groups)))
 
 
 def _independent(s: Sum, v: Symbol) -> bool:

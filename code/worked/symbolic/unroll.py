@@ -1,12 +1,11 @@
 """Sums written out at given sizes: exact, with every entry a symbol of its own."""
 
 from collections.abc import Mapping
-from itertools import product
 
 from sympy import Dummy, Expr, Indexed, IndexedBase, Integer, Sum, Symbol
 
 from worked.symbolic.functions import first_index
-from worked.symbolic.sums import Ranges
+from worked.symbolic.intervals import Ranges, outermost_first
 
 
 def unroll(e: Expr, at: Mapping[Symbol, Expr]) -> Expr:
@@ -45,5 +44,8 @@ def _exists(entry: Indexed, at: Mapping[Symbol, Expr]) -> bool:
 
 def places(indices: list[Symbol], ranges: Ranges, sizes: Mapping[Symbol, Expr]) -> list[dict[Symbol, Expr]]:
     """Return every value of the free `indices` in their ranges at the given sizes, together with the sizes."""
-    spans = [range(*(int(unroll(bound, sizes)) + n for n, bound in enumerate(ranges[i]))) for i in indices]
-    return [{**sizes, **dict(zip(indices, map(Integer, values), strict=True))} for values in product(*spans)]
+    found: list[dict[Symbol, Expr]] = [dict(sizes)]
+    for i in outermost_first(indices, ranges):
+        spans = [range(*(int(unroll(bound, at)) + n for n, bound in enumerate(ranges[i]))) for at in found]
+        found = [{**at, i: Integer(value)} for at, span in zip(found, spans, strict=True) for value in span]
+    return found
