@@ -46,6 +46,7 @@ PRINTED = {
     "logarithm of terms": (log(1 + exp(-Abs(x))), r"\log\!\left(1 + e^{-\left|{x}\right|}\right)"),
     "square of logarithm": (log(x) ** 2, r"\left(\log x\right)^{2}"),
     "derivative": (Partial(y, v[i]), r"\frac{\partial y}{\partial v_{i}}"),
+    "square of a derivative": (Partial(y, x) ** 2, r"\left(\frac{\partial y}{\partial x}\right)^{2}"),
     "derivative of a function of one variable": (
         Partial(logistic(x), x),
         r"\frac{\mathrm{d} \sigma\!\left(x\right)}{\mathrm{d} x}",

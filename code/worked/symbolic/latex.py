@@ -61,6 +61,8 @@ class Printer(LatexPrinter):
         if isinstance(e.base, Indexed | Symbol) and e.exp.is_Integer and e.exp > 0:
             base = self._print(e.base)  # a superscript in the name must not meet the exponent
             return rf"\left({base}\right)^{{{e.exp}}}" if "^" in base else rf"{base}^{{{e.exp}}}"
+        if isinstance(e.base, Partial) and e.exp.is_Integer and e.exp > 0:
+            return rf"\left({self._print(e.base)}\right)^{{{e.exp}}}"
         return super()._print_Pow(e)
 
     def _print_Add(self, e: Add, order: Any = None) -> str:
