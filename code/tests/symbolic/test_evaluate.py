@@ -27,7 +27,9 @@ from sympy import (
     floor,
     log,
     oo,
+    pi,
     sign,
+    sqrt,
     symbols,
 )
 
@@ -93,6 +95,16 @@ def test_entries_outside_their_range_have_no_value(e):
 def test_what_has_no_rule_is_refused():
     with pytest.raises(NotImplementedError, match="no value for"):
         evaluate(Function("g")(z), point)
+
+
+def test_an_imaginary_number_is_refused():
+    with pytest.raises(ValueError, match="no real value"):
+        evaluate(sqrt(-pi), {})
+
+
+def test_a_divergent_integral_has_no_value():
+    with pytest.raises(ValueError, match="has no value"):
+        evaluate(Integral(1 / z, (z, 0, 1)), {})
 
 
 def test_random_points_are_reproducible_and_in_range():

@@ -47,7 +47,7 @@ from worked.symbolic.expectation import (
     pairings,
     partitions,
 )
-from worked.symbolic.functions import Partial
+from worked.symbolic.functions import AnyFunction, Partial, ZeroBased
 from worked.symbolic.latex import latex
 from worked.symbolic.methods import Algebra, Context, match, using
 from worked.symbolic.zero import is_zero
@@ -129,6 +129,20 @@ def test_the_pairing_rule_is_proved_from_moments(order):
     for groups in partitions(list(indices)):
         place = {index: Integer(n) for n, group in enumerate(groups) for index in group}
         assert total.subs(place) == math.prod(moment(len(group)) for group in groups)
+
+
+def test_a_function_of_all_entries_is_not_one_of_a_single_entry():
+    f = E(AnyFunction("f", x[k], (k, 1, d)), x)
+    assert f.evaluated(RANGES).variables == (x,)
+
+
+def test_entries_numbered_from_zero():
+    x_0 = ZeroBased("x", shape=(d,), real=True)
+    assert is_zero(E(x_0[0] ** 2, x_0) - 1)
+    assert not is_zero(E(x_0[d] ** 2, x_0) - 1)
+    assert Evaluator({}, {})(E(x_0[0] ** 2, x_0), {d: 2}) == pytest.approx(1)
+    with pytest.raises(IndexError):
+        Evaluator({}, {})(E(x_0[2] ** 2, x_0), {d: 2})
 
 
 def test_longer_products_have_no_rule():

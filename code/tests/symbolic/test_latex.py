@@ -1,7 +1,23 @@
 """How expressions are printed."""
 
 import pytest
-from sympy import Abs, IndexedBase, Limit, Max, Piecewise, Pow, Rational, Subs, Sum, Symbol, exp, log, symbols
+from sympy import (
+    Abs,
+    IndexedBase,
+    Integral,
+    Limit,
+    Max,
+    Piecewise,
+    Pow,
+    Rational,
+    Subs,
+    Sum,
+    Symbol,
+    exp,
+    log,
+    pi,
+    symbols,
+)
 
 from worked.symbolic.functions import Partial, logistic
 from worked.symbolic.latex import latex, product, total
@@ -32,6 +48,10 @@ PRINTED = {
         r"\frac{1}{y} \, \left(x - \sum_{n=1}^{B} v_{n}\right)",
     ),
     "fractional power": ((x**2 + 1) ** Rational(3, 2), r"\left(1 + x^{2}\right)^{3/2}"),
+    "what is taken away in brackets": (total(x, product(-1, total(y, mu))), r"x - \left(y + \mu\right)"),
+    "a root in the denominator": (Pow(product(2, pi), Rational(-1, 2), evaluate=False), r"\frac{1}{\sqrt{2 \, \pi}}"),
+    "half of an integral": (product(Rational(1, 2), Integral(x, (x, 0, 1))), r"\frac{1}{2} \int\limits_{0}^{1} x\, dx"),
+    "the square of a maximum": (Max(x, 0) ** 2, r"\max\left(x, 0\right)^{2}"),
     "summand in brackets": (Sum(v[n] - y, (n, 1, B)), r"\sum_{n=1}^{B} \left(v_{n} - y\right)"),
     "sum before a factor": (product(Sum(v[n], (n, 1, B)), y), r"\left(\sum_{n=1}^{B} v_{n}\right) \, y"),
     "factors as written": (product(y, x - mu, x), r"y \, \left(x - \mu\right) \, x"),

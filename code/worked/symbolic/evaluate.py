@@ -7,6 +7,7 @@ simplified. Derivatives are central differences, or whatever `derivative` is pas
 import math
 import operator
 import random
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from sympy import (
     And,
     Expr,
     Function,
+    I,
     Indexed,
     IndexedBase,
     Integral,
@@ -76,8 +78,8 @@ class Evaluator:
         """Return the value of `e`; IndexError or KeyError where it has none."""
         if e.is_Integer:
             return int(e)
-        if e is zoo:
-            raise ValueError("complex infinity has no value")
+        if e is zoo or e is I:
+            raise ValueError(f"{e} has no real value")
         if e.is_Number or isinstance(e, NumberSymbol):
             return float(e)
         if isinstance(e, Symbol | Indexed):
@@ -150,16 +152,21 @@ class Evaluator:
         raise ValueError(f"no case of {e} holds")
 
     def _integral(self, e: Integral, point: Point) -> float:
-        from scipy.integrate import quad
+        from scipy.integrate import IntegrationWarning, quad
 
         ((v, lower, upper),) = e.limits
-        value, _ = quad(
-            lambda at: float(self(e.function, {**point, v: at})),
-            *(float(self(bound, point)) if bound.is_finite else float(bound) for bound in (lower, upper)),
-            epsabs=1e-13,
-            epsrel=1e-12,
-            limit=200,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", IntegrationWarning)
+            try:
+                value, _ = quad(
+                    lambda at: float(self(e.function, {**point, v: at})),
+                    *(float(self(bound, point)) if bound.is_finite else float(bound) for bound in (lower, upper)),
+                    epsabs=1e-13,
+                    epsrel=1e-12,
+                    limit=200,
+                )
+            except IntegrationWarning as warning:
+                raise ValueError(f"{e} has no value: {warning}") from None
         return value
 
     def entry(self, name: Name, index: tuple[int, ...], point: Point) -> Any:

@@ -46,6 +46,7 @@ from sympy.printing.precedence import PRECEDENCE
 
 from worked.symbolic.definitions import Definition, Name, name_of
 from worked.symbolic.evaluate import Evaluator, Point
+from worked.symbolic.functions import first_index
 from worked.symbolic.intervals import Ranges, contains
 from worked.symbolic.methods import Algebra, Context
 from worked.symbolic.sums import fresh, normal_form, spread
@@ -231,7 +232,8 @@ def _mean(random: tuple[Expr, ...], v: Name, ranges: Ranges) -> Expr:
     """Return the mean of a product of factors that all depend on `v`."""
     for part in (part for f in random for part in f.atoms(Indexed) if name_of(part) == v):
         for index, size in zip(part.indices, part.base.shape or (), strict=False):
-            if not contains((Integer(1), size), index, ranges):
+            first = first_index(part.base)
+            if not contains((Integer(first), size - 1 + first), index, ranges):
                 raise Unknown(f"{part} is not known to be an entry of {v}")
     if all(name_of(f) == v for f in random):
         if len(random) > ORDER:
@@ -239,7 +241,9 @@ def _mean(random: tuple[Expr, ...], v: Name, ranges: Ranges) -> Expr:
         return pairings([getattr(f, "indices", ()) for f in random])
     parts = [part for f in random for part in preorder_traversal(f)]
     entries = {part for part in parts if name_of(part) == v and _is_value(part)}
-    if len(entries) > 1 or any(isinstance(part, Sum) and _depends(part, v) for part in parts):
+    free = {s for f in random for s in f.free_symbols}
+    bound = any(not {s for i in getattr(e, "indices", ()) for s in i.free_symbols} <= free for e in entries)
+    if len(entries) > 1 or bound or any(isinstance(part, Sum) and _depends(part, v) for part in parts):
         raise Unknown(f"there is no rule for the mean of {Mul(*random)} over {v}")
     # All entries have the same distribution, so only one name is needed for the variable.
     return Mean(normal_form(Mul(*random).xreplace({entries.pop(): CANONICAL}), {}), CANONICAL)
@@ -585,7 +589,8 @@ def _by_cubature(e: Expectation, evaluator: Evaluator, point: Point) -> Any:
         """The point with the chosen nodes for the variables."""
         moved = dict(point)
         for v, shape, block in zip(e.variables, shapes, blocks, strict=True):
-            moved[v] = _Entries(block[:, columns].reshape((*shape, *np.shape(weights[columns]))), len(shape))
+            first = first_index(v) if isinstance(v, IndexedBase) else 1
+            moved[v] = _Entries(block[:, columns].reshape((*shape, *np.shape(weights[columns]))), len(shape), first)
             moved[v] = moved[v] if shape else moved[v](())
         return moved
 
@@ -596,16 +601,19 @@ def _by_cubature(e: Expectation, evaluator: Evaluator, point: Point) -> Any:
 
 @dataclass(frozen=True)
 class _Entries:
-    """Entries of an array by indices that start at 1."""
+    """Entries of an array by indices that start at `first`."""
 
     array: Array
     indices: int
+    first: int
 
     def __call__(self, index: tuple[int, ...]) -> Any:
         sizes = self.array.shape[: self.indices]
-        if len(index) != self.indices or not all(1 <= n <= size for n, size in zip(index, sizes, strict=True)):
+        if len(index) != self.indices or not all(
+            0 <= n - self.first < size for n, size in zip(index, sizes, strict=True)
+        ):
             raise IndexError(f"there is no entry {index}")
-        return self.array[tuple(n - 1 for n in index)]
+        return self.array[tuple(n - self.first for n in index)]
 
 
 def _by_quadrature(e: Expectation, evaluator: Evaluator, point: Point) -> Any:
