@@ -3,6 +3,8 @@ r"""The risk of a linear student with a linear teacher on normal inputs, for eve
 The student has the weights $w$, the teacher $w^*$; a symbol with a superscript belongs to the teacher.
 """
 
+from typing import Any
+
 import numpy as np
 from sympy import Expr, IndexedBase, Integer, Integral, KroneckerDelta, Pow, Rational, Sum, Symbol, exp, oo, pi, symbols
 
@@ -297,7 +299,7 @@ def _entries(array: np.ndarray) -> Entries:
     return lambda index: float(array[tuple(number - 1 for number in index)])
 
 
-def _torch_risk(weights: np.ndarray, teacher: np.ndarray, mixing: np.ndarray, noise: float = 0.0) -> dict[str, list]:
+def _torch_risk(weights: np.ndarray, teacher: np.ndarray, mixing: np.ndarray, noise: float = 0.0) -> dict[str, Any]:
     """Return PyTorch's mean squared error on Gauss and Hermite's nodes, where it is exact, and its gradient."""
     torch = load_torch()
     nodes, chances = np.polynomial.hermite_e.hermegauss(3)  # exact to degree 5 in each variable
