@@ -196,11 +196,16 @@ def test_what_holds_at_the_definition_only_is_not_used_for_every_value():
         prove(graph(*UP_TO_LOOSE, found, everywhere))
 
 
+USES = {name: graph().definitions.reached_from(name) for name in (mean, width, h[i].base)}
+
+
 def test_mutants_of_local_derivatives():
-    changes = dict(mutate.mutants(width_by_x, (i, k), (width, mean, x[i]), (mean, width, h)))
-    operators = {o for o, _ in mutate.mutants(width_by_x, (i, k), (width, mean, x[i]), (mean, width, h))}
+    changes = dict(mutate.mutants(width_by_x, (i, k), (width, mean, x[i]), USES))
+    operators = {o for o, _ in mutate.mutants(width_by_x, (i, k), (width, mean, x[i]), USES)}
     assert changes["held name dropped"] == Partial(width, x[i])
-    assert changes["held name added"] == Partial(width, x[i], (mean, h))
+    total_change = dict(mutate.mutants(Partial(h[i], x[i]), (i, k), (), USES))
+    assert total_change["held name added"] == Partial(h[i], x[i], (width,))
+    assert "held name added" not in operators  # nothing else lies between
     assert {"other quantity", "other variable", "wrong index"} <= operators
     steps = (*UP_TO_LOOSE[1:3], claim(Partial(h[k], mean), -width - 2 * (x[k] - mean) * deviations, ""))
     report = mutate.run(c for c in mutate.candidates([graph(*steps)]) if c.step > 2)

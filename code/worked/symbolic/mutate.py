@@ -6,7 +6,7 @@ is accepted has *survived*, and shows that the check is too weak.
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sympy import (
@@ -14,7 +14,6 @@ from sympy import (
     Expr,
     Function,
     Indexed,
-    IndexedBase,
     Integer,
     Integral,
     Limit,
@@ -33,7 +32,7 @@ from sympy import (
 from sympy.core.relational import Relational
 
 from worked.symbolic.anchor import Anchor
-from worked.symbolic.definitions import Name, name_of
+from worked.symbolic.definitions import Name, name_of, parameters_of
 from worked.symbolic.derivation import Derivation
 from worked.symbolic.evaluate import Evaluator, random_point
 from worked.symbolic.functions import AnyFunction, Partial
@@ -43,6 +42,7 @@ from worked.symbolic.sums import Binder, Shorthand, fresh
 
 Path = tuple[int, ...]
 Mutant = tuple[str, Expr]
+Uses = Mapping[Name, Collection[Name]]
 
 SIGNS = ("argument sign", "constant sign", "exponent sign", "index sign", "sign of one term", "whole sign")
 POINTS = range(6)
@@ -74,17 +74,17 @@ def put(e: Expr, path: Path, new: Expr) -> Expr:
 
 
 def mutants(
-    e: Expr, indices: Iterable[Symbol] = (), names: Iterable[Expr] = (), middle: Iterable[Name] = ()
+    e: Expr, indices: Iterable[Symbol] = (), names: Iterable[Expr] = (), uses: Uses | None = None
 ) -> Iterator[Mutant]:
     """Yield operator and result of every change of one place.
 
     `indices` may stand in for one another; `names` are the quantities and variables that a derivative may be about,
-    `middle` the names that it may hold.
+    `uses` the names that each defined name uses, of which it may hold one.
     """
-    indices, names, middle = tuple(indices), tuple(names), tuple(middle)
+    indices, names, uses = tuple(indices), tuple(names), uses or {}
     seen = {e}
     for path, part in sites(e):
-        changes = [*_changes(part, indices, names, middle), *(_of_the_whole(part) if not path else _of_a_part(part))]
+        changes = [*_changes(part, indices, names, uses), *(_of_the_whole(part) if not path else _of_a_part(part))]
         for operator, new in changes:
             mutant = put(e, path, new)
             if mutant not in seen:
@@ -92,9 +92,7 @@ def mutants(
                 yield operator, mutant
 
 
-def _changes(
-    e: Expr, indices: tuple[Symbol, ...], names: tuple[Expr, ...], middle: tuple[Name, ...]
-) -> Iterator[Mutant]:
+def _changes(e: Expr, indices: tuple[Symbol, ...], names: tuple[Expr, ...], uses: Uses) -> Iterator[Mutant]:
     if hasattr(e, "mutants"):  # a class that knows what can be wrong in it
         yield from e.mutants()
     if isinstance(e, Add | Mul):
@@ -126,7 +124,7 @@ def _changes(
     if isinstance(e, Binder | Shorthand):
         yield from e.changed(indices)
     if isinstance(e, Partial):
-        yield from _partial_changes(e, indices, names, middle)
+        yield from _partial_changes(e, indices, names, uses)
     if isinstance(e, Limit):
         of, variable, to, side = e.args
         yield "limit point", Limit(of, variable, to + 1 if to.is_finite else -to, str(side))
@@ -162,16 +160,15 @@ def _integral_changes(e: Integral) -> Iterator[Mutant]:
         yield "limits of the integral", Integral(e.function, (v, *bounds[:n], moved, *bounds[n + 1 :]))
 
 
-def _partial_changes(
-    e: Partial, indices: tuple[Symbol, ...], names: tuple[Expr, ...], middle: tuple[Name, ...]
-) -> Iterator[Mutant]:
+def _partial_changes(e: Partial, indices: tuple[Symbol, ...], names: tuple[Expr, ...], uses: Uses) -> Iterator[Mutant]:
     held = e.holding
-    for name in names:
+    for name in _one_of_each(names, {*parameters_of(e.of), *parameters_of(e.by)}):
         yield "other quantity", Partial(name, e.by, held)
         if name_of(name) not in held:
             yield "other variable", Partial(e.of, name, held)
-    for name in middle:
-        if name not in (name_of(e.by), name_of(e.of), *held):
+    for name in sorted(uses.keys() - {name_of(e.of)}, key=str):
+        between = name_of(e.by) in uses.get(name, ()) and name in uses.get(name_of(e.of), ())
+        if between and name not in held:
             yield "held name added", Partial(e.of, e.by, (*held, name))
     for n in range(len(held)):
         yield "held name dropped", Partial(e.of, e.by, (*held[:n], *held[n + 1 :]))
@@ -179,6 +176,14 @@ def _partial_changes(
         yield from (("wrong index", Partial(m, e.by, held)) for _, m in _index_changes(e.of, indices))
     if isinstance(e.by, Indexed):
         yield from (("wrong index", Partial(e.of, m, held)) for _, m in _index_changes(e.by, indices))
+
+
+def _one_of_each(names: tuple[Expr, ...], indices: set[Expr]) -> list[Expr]:
+    """Return one entry of each indexed name, with the given indices if there is one; and all symbols."""
+    chosen: dict[Name, Expr] = {}
+    for name in sorted(names, key=lambda e: not set(parameters_of(e)) <= indices):
+        chosen.setdefault(name_of(name), name)
+    return list(chosen.values())
 
 
 def _sum_changes(e: Sum) -> Iterator[Mutant]:
@@ -315,12 +320,12 @@ def candidates(derivations: Iterable[Derivation]) -> Iterator[Candidate]:
     """Yield every mutant of every step: right sides, left sides, and the definitions."""
     for d in derivations:
         names = _names(d)
-        middle = [name for name in d.definitions.by_name if isinstance(name, Symbol | IndexedBase)]
+        uses = {name: d.definitions.reached_from(name) for name in d.definitions.by_name}
         for n, step in enumerate(d.steps):
-            for operator, mutant in mutants(step.right, d.ranges, names, middle):
+            for operator, mutant in mutants(step.right, d.ranges, names, uses):
                 yield Candidate(d, n, "right", operator, mutant)
             if step.left is not None and not isinstance(step.by, Premise):
-                for operator, mutant in mutants(step.left, d.ranges, names, middle):
+                for operator, mutant in mutants(step.left, d.ranges, names, uses):
                     yield Candidate(d, n, "left", operator, mutant)
 
 

@@ -7,6 +7,7 @@ A generator carries only what is proved about it (real, nonnegative, positive).
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 from sympy import (
     Add,
@@ -201,12 +202,26 @@ def is_zero(e: Expr, ranges: Ranges | None = None) -> bool:
     The logistic function stays an atom unless exponentials or logarithms occur beside it.
     """
     e, roots = _name_roots(e, ranges or {})
-    e = normal_form(fresh(e), ranges or {})
+    key = tuple((ranges or {}).items())
+    parts = (part.as_coeff_Mul() for part in Add.make_args(e))
+    e = Add(*(number * term for number, rest in parts for term in Add.make_args(_form(rest, key))))
     if e.has(nan, zoo, oo):
         return False
     if not e.has(exp, log):
         return _vanishes(e, Reduction(elementary=False, roots=roots))
     return _vanishes(e, Reduction(elementary=True, roots=roots)) or _vanishes_termwise(e, ranges or {})
+
+
+@lru_cache(maxsize=5000)
+def _form(e: Expr, ranges: tuple[tuple[Symbol, Range], ...]) -> Expr:
+    """Return the normal form of a term; kept, because a step is tried again with what makes it false."""
+    return normal_form(fresh(e), dict(ranges))
+
+
+@lru_cache(maxsize=5000)
+def _root_of(form: Expr, q: int) -> Dummy:
+    """The symbol that stands for the q-th root of a form, always the same."""
+    return Dummy("r", nonnegative=True)
 
 
 def _name_roots(e: Expr, ranges: Ranges) -> tuple[Expr, dict[Dummy, tuple[Expr, int]]]:
@@ -220,12 +235,13 @@ def _name_roots(e: Expr, ranges: Ranges) -> tuple[Expr, dict[Dummy, tuple[Expr, 
     radicands = [p for p in powers if not p.exp.is_Integer and not p.base.free_symbols & bound]
     if not any(_shows_nonnegative(p.base) for p in radicands):
         return e, {}
-    forms = {p: normal_form(fresh(p.base), ranges) for p in powers if not p.base.free_symbols & bound}
+    key = tuple(ranges.items())
+    forms = {p: _form(p.base, key) for p in powers if not p.base.free_symbols & bound}
     roots: dict[Dummy, tuple[Expr, int]] = {}
     for form in dict.fromkeys(forms[p] for p in radicands if _shows_nonnegative(p.base)):
         equal = [p for p in powers if forms.get(p) == form]
         q = math.lcm(*(int(p.exp.q) for p in equal))
-        root = Dummy("r", nonnegative=True)
+        root = _root_of(form, q)
         roots[root] = (form, q)
         e = e.xreplace({p: root ** (p.exp * q) for p in equal})
     return e, roots
