@@ -148,7 +148,7 @@ def depth_chart(summary: Summary) -> Chart:
             told.append(f"{TITLES[initialisation]}, {connection}: from 0 to {points[-1].mean:.1f}")
         axis.set_xlabel("blocks")
     axes[0].set_ylabel("size of the derivative, log₁₀")
-    axes[1].legend(loc="upper left", fontsize=9)
+    axes[1].legend(loc="lower left", fontsize=9)
     return Chart(
         f"{SLUG}-depth",
         drawing,
@@ -191,7 +191,7 @@ def path_chart(summary: Summary) -> Chart:
         drawing,
         "Two charts of shares against the number of blocks on a path. " + "; ".join(told) + ".",
         f"The share of the paths through {blocks} blocks that hold a given number of them, and the share of the "
-        "squared size that such paths carry: mean over the seeds, its 95 % interval (bands), and the formulas' prediction "
-        "(dotted).",
+        "squared size that such paths carry: mean over the seeds, its 95 % interval (bands), and the formulas' "
+        "prediction (dotted).",
         rows,
     )
