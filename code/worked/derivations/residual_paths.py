@@ -167,7 +167,7 @@ def counting() -> Derivation:
             define(
                 C[n, k],
                 recursion(C[n, k], 0, KroneckerDelta(k, 0), lambda before: total(before(k), before(k - 1))),
-                "Those through exactly $k$ blocks: the last block is not among them, or it is.",
+                "Those through exactly $k$ blocks: the last block is among them, or it is not.",
             ),
             claim(C[n, k], binomial(n, k), "Pascal's triangle.", induction),
             claim(

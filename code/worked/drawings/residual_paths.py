@@ -23,14 +23,14 @@ def network() -> Chart:
     places: dict[str, diagrams.Place] = {node: (0.4 + 1.53 * n, line) for n, node in enumerate(states)}
     for node, after in graph.items():
         if node.startswith("f_"):
-            before = next(state for state in states if node in graph[state])
-            places[node] = ((places[before][0] + places[after[0]][0]) / 2, above)
+            source = next(state for state in states if node in graph[state])
+            places[node] = ((places[source][0] + places[after[0]][0]) / 2, above)
     for node, place in places.items():
         block = node.startswith("f_")
         diagrams.box(axes, place, _name(node), width=0.62 if block else 0.5, height=0.42, round_corners=not block)
     for node, successors in graph.items():
-        for after in successors:
-            (x, y), (to_x, to_y) = places[node], places[after]
+        for successor in successors:
+            (x, y), (to_x, to_y) = places[node], places[successor]
             if y == to_y:
                 diagrams.arrow(axes, (x + 0.25, y), (to_x - 0.25, to_y), colour=COLOURS[0], linewidth=1.6)
             elif y < to_y:
