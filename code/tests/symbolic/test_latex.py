@@ -30,6 +30,7 @@ v, w = IndexedBase("v", real=True), IndexedBase("w^{(1)}", real=True)
 PRINTED = {
     "name with a subscript": (IndexedBase("W_h")[i, j], r"(W_{h})_{i,j}"),
     "numbers side by side": (product(10, 50, x), r"10 \cdot 50 \, x"),
+    "number after a power": (product(Pow(2, 2, evaluate=False), 3), r"2^{2} \cdot 3"),
     "number before a power": (product(2, Pow(3, 2, evaluate=False)), r"2 \cdot 3^{2}"),
     "long number": (12345678 * x - 9999, r"12{,}345{,}678 \, x - 9999"),
     "positive terms first": (x - mu, r"x - \mu"),

@@ -2,20 +2,20 @@
 
 import numpy as np
 import pytest
-from sympy import IndexedBase, Integer, Max, Sum, symbols
+from sympy import IndexedBase, Integer, Sum, symbols
 
 from worked.symbolic import mutate
 from worked.symbolic.derivation import Derivation, Rejected, claim, define, prove
 from worked.symbolic.evaluate import Evaluator
 from worked.symbolic.latex import latex
-from worked.symbolic.matrices import Entry, given, relu
+from worked.symbolic.matrices import Entry, given, positive_part, relu
 
 m, d, h = symbols("m d h", integer=True, positive=True)
 i, j, k = symbols("i j k", integer=True)
 X, W = IndexedBase("X", shape=(m, d), real=True), IndexedBase("W", shape=(d, h), real=True)
 b, y = IndexedBase("b", shape=(h,), real=True), IndexedBase("y", shape=(m, h), real=True)
 FORM = relu(given(X) @ given(W) + given(b))
-ENTRY = Max(Sum(X[i, k] * W[k, j], (k, 1, d)) + b[j], 0)
+ENTRY = positive_part(Sum(X[i, k] * W[k, j], (k, 1, d)) + b[j])
 
 
 def test_shapes_follow():

@@ -30,7 +30,7 @@ def same_count(n: Size, stride: Size) -> Size:
 
 
 def same_padding(n: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after n inputs that SAME needs, as Keras deals them out: the odd one after."""
+    """Zeros before and after n inputs under SAME: an odd one comes after."""
     total = max((same_count(n, stride) - 1) * stride + kernel - n, 0)
     return total // 2, total - total // 2
 
@@ -61,7 +61,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Conv(Layer):
-    """Convolution of every input map with a kernel for each output map, and one bias for each output map."""
+    """A kernel for each pair of maps, and a bias for each output map."""
 
     maps: Size
     kernel: Size
@@ -77,7 +77,8 @@ class Conv(Layer):
         """The maps, each with as many windows as fit."""
         if self.padding == "same":
             return self.maps, *(same_count(n, self.stride) for n in shape[1:])
-        return self.maps, *(window_count(n, self.kernel, self.stride, self.padding) for n in shape[1:])
+        window = self.kernel, self.stride, self.padding
+        return self.maps, *(window_count(n, *window) for n in shape[1:])
 
     def parameters(self, shape: Shape) -> Size:
         """Each output map has a kernel for every input map, and a bias."""
@@ -88,15 +89,14 @@ class Conv(Layer):
         return prod(self.output(shape)) * shape[0] * self.kernel**2
 
     def module(self, shape: Shape) -> Any:
-        """`nn.Conv2d`; it knows SAME for stride 1 only, so the zeros come first where that is asked for."""
+        """`nn.Conv2d`; the zeros of SAME are a layer of their own."""
         from torch import nn
 
+        sizes = shape[0], self.maps, self.kernel, self.stride
         if self.padding != "same":
-            return nn.Conv2d(shape[0], self.maps, self.kernel, self.stride, self.padding)
-        top_bottom, left_right = (same_padding(n, self.kernel, self.stride) for n in shape[1:])
-        return nn.Sequential(
-            nn.ZeroPad2d((*left_right, *top_bottom)), nn.Conv2d(shape[0], self.maps, self.kernel, self.stride)
-        )
+            return nn.Conv2d(*sizes, self.padding)
+        rows, columns = (same_padding(n, self.kernel, self.stride) for n in shape[1:])
+        return nn.Sequential(nn.ZeroPad2d((*columns, *rows)), nn.Conv2d(*sizes))
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,13 @@ class Softmax(Layer):
         return nn.Softmax(dim=1)
 
 
-def perceptron(X: NDArray, W_h: NDArray, b_h: NDArray, W_o: NDArray, b_o: NDArray) -> NDArray:
+def perceptron(
+    X: NDArray,
+    W_h: NDArray,
+    b_h: NDArray,
+    W_o: NDArray,
+    b_o: NDArray,
+) -> NDArray:
     """Y = relu(relu(X W_h + b_h) W_o + b_o).
 
     Args:
@@ -261,7 +267,7 @@ def rows(layers: Sequence[Layer], shape: Shape) -> Iterator[Row]:
 
 
 def receptive_fields(layers: Sequence[Layer]) -> list[int]:
-    """Return how many neighbouring inputs one output of each layer can see, in one direction.
+    """Return how many neighbours one output of each layer sees, in one direction.
 
     Raises:
         ValueError: a dense layer, which sees everything.
@@ -269,7 +275,7 @@ def receptive_fields(layers: Sequence[Layer]) -> list[int]:
     seen, jump, found = 1, 1, []
     for layer in layers:
         if isinstance(layer, Dense):
-            raise ValueError(f"expected layers with windows, got {layer.name}: it sees the whole input")
+            raise ValueError(f"expected windows, got {layer.name}: it sees all")
         seen += (layer.kernel - 1) * jump
         jump *= layer.stride
         found.append(seen)

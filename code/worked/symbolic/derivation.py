@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from sympy import Add, Expr, Function, Indexed, Limit, Mul, Pow, Symbol, preorder_traversal, sympify
+from sympy import Add, Dummy, Expr, Function, Indexed, Limit, Mul, Pow, Subs, Symbol, preorder_traversal, sympify
 
 from worked.symbolic import gates
 from worked.symbolic.definitions import Definition, Definitions, Name, name_of
@@ -209,7 +209,8 @@ def scope(derivation: Derivation, n: int) -> str:
     if isinstance(by, AtSizes):
         return by.scope
     free = derivation.head(n).free_symbols | derivation.steps[n].right.free_symbols
-    used = set().union(*(derivation.definitions.reached_from(name_of(s)) for s in free), free)
+    used = _involved(derivation.head(n), derivation.definitions)
+    used |= _involved(derivation.steps[n].right, derivation.definitions)
     indices = [i for i in derivation.ranges if i in free]
     used |= {s for i in indices for bound in derivation.ranges[i] for s in bound.free_symbols}
     sizes = [s for s in used - {*indices} if isinstance(s, Symbol) and s.is_integer and s.is_nonnegative]
@@ -219,6 +220,16 @@ def scope(derivation: Derivation, n: int) -> str:
     if not parts and reals:
         parts = ["real " + _and([f"${latex(s)}$" for s in sorted(reals, key=str)])]
     return "every " + _and(parts) if parts else ""
+
+
+def _involved(e: Expr, definitions: Definitions) -> set[Name]:
+    """Return the names that `e` uses, directly or by definitions, but for those that a restriction fixes."""
+    restrictions = e.atoms(Subs)
+    free = e.xreplace({r: Dummy("restricted") for r in restrictions}).free_symbols
+    used = set().union(*(definitions.reached_from(name_of(s)) for s in free), free)
+    for r in restrictions:
+        used |= (_involved(r.expr, definitions) - set(r.variables)) | r.point.free_symbols
+    return used
 
 
 def _and(parts: Sequence[str]) -> str:

@@ -5,7 +5,6 @@ Positive terms come first, unless an order was written (`total`); factors keep t
 """
 
 import re
-from itertools import pairwise
 from typing import Any
 
 from sympy import (
@@ -67,7 +66,7 @@ class Printer(LatexPrinter):
 
     def _print_Add(self, e: Add, order: Any = None) -> str:
         terms = list(e.args)
-        if e.args == Add(*e.args).args:  # SymPy's own order: nobody chose it
+        if not e.is_number and e.args == Add(*e.args).args:  # SymPy's own order: nobody chose it
             terms.sort(key=lambda t: (_negative(t), not t.is_number, default_sort_key(t)))
         printed = self._print(terms[0])
         for term in terms[1:]:
@@ -104,8 +103,8 @@ class Printer(LatexPrinter):
             return self._print(factors[0])
         rows = [self._grouped(f) if f is factors[-1] else self._bracketed(f) for f in factors]
         printed = rows[0] if rows else ""
-        for before, row in pairwise(rows):  # 2 3 would read as 23
-            printed += (r" \cdot " if before[-1].isdigit() and row[0].isdigit() else r" \, ") + row
+        for row in rows[1:]:  # 2 3 would read as 23
+            printed += (r" \cdot " if row[0].isdigit() else r" \, ") + row
         return printed
 
     def _grouped(self, e: Expr) -> str:

@@ -8,11 +8,27 @@ together with its entrywise form.
 from collections.abc import Iterator
 from typing import Any
 
-from sympy import Basic, Dummy, Expr, IndexedBase, Integer, Max, Sum
+from sympy import Basic, Dummy, Expr, Function, IndexedBase, Integer, Sum
 
 from worked.symbolic.latex import latex, product
 
 Shape = tuple[Expr, Expr]
+
+
+class positive_part(Function):
+    """max(x, 0), kept as an atom: SymPy's maximum compares its arguments, which takes long for sums of entries."""
+
+    nargs = 1
+
+    def _eval_is_real(self) -> bool | None:
+        return self.args[0].is_real
+
+    def value_at(self, evaluator: Any, point: Any) -> Any:
+        """Return its number, for `worked.symbolic.evaluate`."""
+        return max(evaluator(self.args[0], point), 0)
+
+    def _latex(self, printer: Any) -> str:
+        return rf"\max\left({printer._print(self.args[0])}, 0\right)"
 
 
 class Form(Basic):
@@ -139,7 +155,7 @@ class Relu(Form):
 
     def entry(self, row: Expr, column: Expr) -> Expr:
         """Return max(entry, 0)."""
-        return Max(self.args[0].entry(row, column), 0)
+        return positive_part(self.args[0].entry(row, column))
 
     def mutants(self) -> Iterator[tuple[str, Form]]:
         """Yield the argument alone, and the changes inside."""
@@ -161,7 +177,7 @@ class Entry(Expr):
 
     def written_out(self) -> Expr:
         """Return the entry as sums."""
-        return self.args[0].entry(self.args[1], self.args[2])
+        return self.args[0].entry(*self.args[1:])
 
     def value_at(self, evaluator: Any, point: Any) -> Any:
         """Return its number, for `worked.symbolic.evaluate`."""
