@@ -29,8 +29,8 @@ def test_the_jacobians_follow_the_formula():
 
 
 def test_as_many_weights_as_were_counted():
-    chart = drawings.weights(topic.shift_derivation(), size=7, width=2)
-    at = {topic.n: 7, topic.W: 2}
+    chart = drawings.weights(topic.shift_derivation(), size=5, width=2)
+    at = {topic.n: 5, topic.W: 2}
     facts = topic.savings_derivation().facts()
     counts = [int(facts[left].xreplace(at)) for left in (topic.ALL, topic.LOCAL, topic.SHARED, topic.BOTH)]
     titles = [text for text in cells(chart) if ":" in text]

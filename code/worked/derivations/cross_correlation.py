@@ -172,11 +172,11 @@ def backward_derivation() -> Derivation:
                 weighed,
                 wrapped(product(x[i], wrapped(product(g[k], y[around(i + k)]), k)), i),
                 "The same without derivatives, for any numbers $g_k$: the inner product of $g$ with the output is that "
-                "of $x$ with the cross-correlation of $g$ and $y$,",
+                "of $x$ with the cross-correlation of $g$ and $y$.",
             ),
             then(
                 wrapped(product(y[i], wrapped(product(g[k], x[around(i - k)]), k)), i),
-                "and that of $y$ with the convolution of $g$ and $x$: the two maps are adjoint to the module.",
+                "It is that of $y$ with the convolution of $g$ and $x$, too: the two maps are adjoint to the module.",
             ),
         ),
         (MODULE, LOSS),
@@ -200,14 +200,14 @@ def cost_derivation() -> Derivation:
             claim(
                 G_OUTPUTS,
                 M * n,
-                "Part i for $g$: with $r$ zeros at each end a signal has $n + 2r$ places. As many are outputs of a map "
-                "as can be the first of a window.",
+                "Part i for $g$: with $r$ zeros at each end a signal has $n + 2r$ places. A map has an output for each "
+                "one that can be the first of a window.",
             ),
             claim(G_WEIGHTS, product(M, WIDTH), "Part ii for $g$: a map has the same weights for all its outputs."),
             claim(
-                G_PRODUCTS, product(M, n, WIDTH), "Part iii for $g$: each output multiplies its window by the weights,"
+                G_PRODUCTS, product(M, n, WIDTH), "Part iii for $g$: each output multiplies its window by the weights."
             ),
-            claim(G_ADDITIONS, product(2, M, n, r), "and adds the products up."),
+            claim(G_ADDITIONS, product(2, M, n, r), "Part iii for $g$: then it adds the products up."),
             claim(
                 G_PRODUCTS_LEFT,
                 product(M, total(product(n, WIDTH), -product(r, total(r, 1)))),

@@ -34,19 +34,19 @@ def _matrix(axes: "Axes", corner: tuple[float, float], cells: Cells, size: int) 
         for column, (text, number) in enumerate(line):
             place = (corner[0] + (column + 0.5) * CELL, corner[1] - (row + 0.5) * CELL)
             fill = "none" if number is None else _shade(number, size)
-            box(axes, place, text, width=CELL, height=CELL, fill=fill, round_corners=False, fontsize=10.5)
+            box(axes, place, text, width=CELL, height=CELL, fill=fill, round_corners=False, fontsize=12)
 
 
 def jacobians(derivation: Derivation, size: int = 5) -> figures.Chart:
     """Both Jacobians, a row for each output and a column for each input."""
     facts, names = derivation.facts(), {topic.BY_X: "x", topic.BY_Y: "y"}
-    figure, axes = canvas(5.6, size * CELL + 0.75)
+    figure, axes = canvas(2 * (size * CELL + 0.5), size * CELL + 0.75)
     told = []
     for n, (left, by) in enumerate(names.items()):
         entry = facts[left]
         numbers = [[_index(entry, {topic.k: k, topic.i: i, topic.n: size}) for i in range(size)] for k in range(size)]
         cells: Cells = [[(f"${entry.base}_{number}$", number) for number in row] for row in numbers]
-        corner = (0.55 + 2.85 * n, size * CELL + 0.08)
+        corner = (0.42 + (size * CELL + 0.5) * n, size * CELL + 0.08)
         _matrix(axes, corner, cells, size)
         middle = size * CELL / 2
         label(axes, (corner[0] + middle, corner[1] + 0.45), rf"$\partial z_k \,/\, \partial {by}_i$", fontsize=12.5)
@@ -68,7 +68,7 @@ def weights(derivation: Derivation, size: int = 6, width: int = 3) -> figures.Ch
     """The matrix from input j to output k without, with one, and with both assumptions; numbers name the weights."""
     (shared,) = (e for e in derivation.steps[1].right.function.args if isinstance(e, Indexed) and e.base == topic.x)
     distance = [[_index(shared, {topic.j: j, topic.k: k, topic.n: size}) for j in range(size)] for k in range(size)]
-    figure, axes = canvas(5.6, 2 * (size * CELL + 0.5))
+    figure, axes = canvas(2 * (size * CELL + 0.2), 2 * (size * CELL + 0.5))
     told = []
     for n, (title, local, tied) in enumerate(
         (("neither", False, False), ("local", True, False), ("shared", False, True), ("local and shared", True, True))
@@ -83,7 +83,7 @@ def weights(derivation: Derivation, size: int = 6, width: int = 3) -> figures.Ch
                     continue
                 number = numbers.setdefault(d if tied else (k, j), len(numbers) + 1)
                 cells[-1].append((str(number), d if tied else number - 1))
-        corner = (0.1 + 2.9 * (n % 2), 0.06 + (size * CELL + 0.5) * (2 - n // 2) - 0.4)
+        corner = (0.05 + (size * CELL + 0.3) * (n % 2), 0.06 + (size * CELL + 0.5) * (2 - n // 2) - 0.4)
         _matrix(axes, corner, cells, size if tied else len(numbers))
         label(axes, (corner[0] + size * CELL / 2, corner[1] + 0.18), f"{title}: {len(numbers)}")
         told.append(f"{title}, {len(numbers)} weights")

@@ -85,9 +85,10 @@ def network(config: Mapping[str, Any]) -> "nn.Module":
     """The untrained network of a config, for images of 28 x 28 pixels."""
     from torch import nn
 
-    if config["network"] == "mlp":
-        return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 10))
     # fmt: off
+    if config["network"] == "mlp":
+        return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, HIDDEN), nn.ReLU(),
+                             nn.Linear(HIDDEN, 10))
     return nn.Sequential(                                            # maps, size
         nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),   #  8, 14 x 14
         nn.Conv2d(8, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),  # 32,  7 x  7
