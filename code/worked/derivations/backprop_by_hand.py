@@ -212,17 +212,26 @@ def anchors(derivations: tuple[Derivation, ...]) -> tuple[Anchor, ...]:
     rng = np.random.default_rng(7)
     shapes = {"inputs": (4,), "targets": (5,), "W_h": (3, 4), "b_h": (3,), "W_o": (5, 3), "b_o": (5,)}
     drawn = {name: _exact(rng.uniform(-1.5, 1.5, size=shape)) for name, shape in shapes.items()}
-    compared = {"units": [h[i], y[k]], "loss": [loss]}
-    compared |= {"gradients": [Partial(loss, v) for v in UPDATES], "new": list(UPDATES.values())}
-    words = {"units": "units of both layers", "loss": "loss", "gradients": "all gradients", "new": "all new parameters"}
-    found = []
-    for where, point in (("the exercise", EXERCISE), ("another network", network(**drawn, learning_rate="0.3"))):
-        numbers, theirs = Instance(derivations, point), _torch(point)
-        for what, heads in compared.items():
-            ours = [nearest(value) for head in heads for value in numbers.values(head)]
-            error = largest_difference(ours, theirs[what])
-            found.append(Anchor(f"{where}: {words[what]}", "`torch.nn.Linear`, `MSELoss` and `torch.optim.SGD`", error))
-    return tuple(found)
+    ours, theirs = _numbers(derivations, EXERCISE), _torch(EXERCISE)
+    other = network(**drawn, learning_rate="0.3")
+    compared = {f"{what} of the exercise": (ours[what], theirs[what]) for what in ours}
+    ours, theirs = _numbers(derivations, other), _torch(other)
+    whole = [[v for what in ours for v in found[what]] for found in (ours, theirs)]
+    compared["all these of a network with five outputs"] = (whole[0], whole[1])
+    against = "`torch.nn.Linear`, `MSELoss` and `torch.optim.SGD`"
+    return tuple(Anchor(what, against, largest_difference(*pair)) for what, pair in compared.items())
+
+
+def _numbers(derivations: tuple[Derivation, ...], point: dict[Name, Any]) -> dict[str, list[float]]:
+    """Return what the derivations say: the units of both layers, the loss, gradients and parameters after a step."""
+    at = Instance(derivations, point)
+    heads = {
+        "units": [h[i], y[k]],
+        "loss": [loss],
+        "gradients": [Partial(loss, v) for v in UPDATES],
+        "new parameters": list(UPDATES.values()),
+    }
+    return {what: [nearest(value) for head in group for value in at.values(head)] for what, group in heads.items()}
 
 
 def _exact(array: np.ndarray) -> list:
@@ -231,7 +240,7 @@ def _exact(array: np.ndarray) -> list:
 
 
 def _torch(numbers: dict[Name, Any]) -> dict[str, list[float]]:
-    """Return PyTorch's units of both layers, its loss, its gradients and its parameters after a step."""
+    """Return what PyTorch says about the same, under the same names."""
     torch = load_torch()
     tensor = lambda rows: torch.tensor(np.array(rows, dtype=object).astype(float))  # noqa: E731
     first = torch.nn.Linear(numbers[D], numbers[K], dtype=torch.float64)
@@ -249,4 +258,4 @@ def _torch(numbers: dict[Name, Any]) -> dict[str, list[float]]:
     optimiser.step()
     new = [p for v in UPDATES for p in parameters[v.base].detach().flatten().tolist()]
     units = [u for layer in (hidden, output) for u in layer.detach().flatten().tolist()]
-    return {"units": units, "loss": [value.item()], "gradients": gradients, "new": new}
+    return {"units": units, "loss": [value.item()], "gradients": gradients, "new parameters": new}

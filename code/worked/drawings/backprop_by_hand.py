@@ -84,7 +84,7 @@ def assumed(numbers: Instance) -> str:
         places = [p for p in parameters(numbers) if p.entry == entry]
         names = {tuple(p.at[index] for index in entry.indices): p.name for p in places}
         entries = {tuple(p.at[index] for index in entry.indices): _digits(numbers.value(entry, p.at)) for p in places}
-        rows.append(f"{sign} & = {_matrix(names)} = {_matrix(entries)}")
+        rows.append(rf"{sign} & = {_matrix(names)} \\[0.3em] & = {_matrix(entries)}")
     for layer, entry in ((1, b_1[i]), (2, b_2[k])):
         values = ", ".join(_digits(v) for v in numbers.values(entry))
         rows.append(rf"\mathbf{{b}}^{{({layer})}} & = \left({values}\right)")
@@ -136,7 +136,7 @@ def step_by_hand(numbers: Instance) -> str:
 
 def rates_table(derivations: Sequence[Derivation], numbers: Instance, rates: Sequence[str]) -> Table:
     """The change of the loss for several learning rates, to first order and as it is."""
-    header = ("learning rate", "to first order", "change", "ratio")
+    header = ("rate", "to first order", "change", "ratio")
     body, full = [], []
     for chosen in rates:
         before = Instance(derivations, {**numbers.point, rate: chosen})
@@ -180,13 +180,13 @@ def readings_table(numbers: Instance) -> Table:
 
 
 def gradient_table(numbers: Instance) -> Table:
-    """Every gradient as the error of a unit times the input that the parameter multiplies."""
-    header = ("name", "error of its unit", "its input", "gradient")
+    """Every gradient, and the error of a unit and the input of the parameter whose product it is."""
+    header = ("name", "gradient", "= error of its unit", "× its input")
     rows = []
     for p in parameters(numbers):
         is_weight = len(p.entry.indices) == 2
         error, factor = numbers.forms(p.gradient)[1].args if is_weight else (numbers.forms(p.gradient)[0], Integer(1))
-        rows.append((p, [numbers.value(e, p.at) for e in (error, factor, p.gradient)]))
+        rows.append((p, [numbers.value(e, p.at) for e in (p.gradient, error, factor)]))
     return _table("backprop-by-hand-gradients", f"All {len(rows)} gradients, to {PLACES} decimals", header, rows)
 
 
@@ -231,7 +231,7 @@ def graph(numbers: Instance) -> Chart:
     box(axes, (2.25, bottom), f"${text}$", width=3.2, height=0.44)
     said.append(f"Targets and loss: {_spoken(text)}.")
     caption = (
-        "The computation graph. A weight stands on its arrow, a unit's bias, input and output stand in its box. Black: "
+        "The computation graph. A weight stands on its arrow; a unit's bias, input and output stand in its box. Plain: "
         "values, from the forward pass. In colour, below or beside them: the derivative of the loss by each, from the "
         f"backward pass. Computed numbers are rounded to {DIGITS} significant digits."
     )
