@@ -218,7 +218,9 @@ def scope(derivation: Derivation, n: int) -> str:
     reals = [s for s in reals if s not in derivation.definitions.by_name]
     parts = [f"${latex(s)}$" for s in (*sorted(sizes, key=str), *indices)]
     if not parts and reals:
-        parts = ["real " + _and([f"${latex(s)}$" for s in sorted(reals, key=str)])]
+        groups = {"real": [s for s in reals if not s.is_positive], "positive": [s for s in reals if s.is_positive]}
+        listed = {kind: [f"${latex(s)}$" for s in sorted(group, key=str)] for kind, group in groups.items()}
+        parts = [f"{kind} {_and(names)}" for kind, names in listed.items() if names]
     return "every " + _and(parts) if parts else ""
 
 

@@ -124,6 +124,11 @@ class Printer(LatexPrinter):
         value = rf"\sigma\!\left({self._print(e.args[0])}\right)"
         return value if exp is None else rf"{value}^{{{exp}}}"
 
+    def _print_AppliedUndef(self, e: Expr, exp: str | None = None) -> str:
+        arguments = ", ".join(map(self._print, e.args))
+        value = rf"{self._print(Symbol(e.func.__name__))}\!\left({arguments}\right)"
+        return value if exp is None else rf"{value}^{{{exp}}}"
+
     def _print_log(self, e: Expr, exp: str | None = None) -> str:
         argument = self._print(e.args[0])
         plain = isinstance(e.args[0], Symbol)
