@@ -225,7 +225,7 @@ class Topic:
 def test_gates_all_passed():
     proof = pass_gates(Topic(Anchor("a square", "a library", 1e-16)))
     assert proof.verdict()["assumed"] == 0
-    assert "every real $a$ and $b$" in proof._repr_markdown_()
+    assert "every positive $a$ and $b$" in proof._repr_markdown_()
 
 
 @pytest.mark.parametrize("error", [1e-3, float("nan")])

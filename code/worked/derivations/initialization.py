@@ -194,7 +194,7 @@ def backward() -> Derivation:
             define(
                 lower_error[j],
                 product(slope[j], Sum(product(w[i, j], upper_error[i]), (i, 1, m))),
-                r"The gradient at $z_j$: those at $u_i$, called $e_i$, weighted, times the slope $h_j = \varphi'(z_j)$.",
+                r"The gradient at $z_j$: those at $u_i$, $e_i$, weighted, times the slope $h_j = \varphi'(z_j)$.",
             ),
             claim(
                 E(lower_error[j] ** 2, g),

@@ -123,7 +123,7 @@ def protocol(summary: Summary) -> str:
         f"estimated {summary.repeats} times from fresh samples, {summary.samples[0]} to {summary.samples[-1]} of "
         f"them, and each estimate gets two {percent(LEVEL, 0)} intervals. The *t interval* uses the squared errors "
         "alone: their mean, and $t$ times their standard deviation over $\\sqrt n$. The other uses the *proved law*: "
-        "every error is a combination of normal variables, so normal itself with variance $R$, and $n \\hat R / R$ has the "
+        "every error is a combination of normal variables, so normal with variance $R$, and $n \\hat R / R$ has the "
         "$\\chi^2$ distribution with $n$ degrees of freedom. "
         f"There are {len(summary.runs[COVARIANCES[0]])} runs with each kind of inputs."
     )
