@@ -1,7 +1,7 @@
 """The scale of initial weights for any activation: second moments by quadrature with a bound of the error.
 
-A layer with d inputs and the standard deviation gain / sqrt(d) keeps the variance of pre-activations at 1 if the gain is
-1 / sqrt(E phi(z)^2) for standard normal z.
+A layer with d inputs and the standard deviation gain / sqrt(d) keeps the variance of pre-activations at 1 if the gain
+is 1 / sqrt(E phi(z)^2) for standard normal z.
 """
 
 import math
@@ -102,10 +102,15 @@ def table(torch_gain: Callable[..., float]) -> list[Row]:
         how = "closed form" if a.bound is None else f"$\\pm {_scientific(error_bound(*a.bound))}$"
         theirs = None if a.torchs is None else torch_gain(*a.torchs)
         settled = None if theirs is None else _settled(a.phi, theirs, moment)
-        low, high = (second_moment(lambda z, s=s, a=a: a.phi(math.sqrt(1 + s) * z)) for s in (-1e-4, 1e-4))
+        low, high = (second_moment(_scaled(a.phi, 1 + shift)) for shift in (-1e-4, 1e-4))
         response = (high - low) / (2e-4 * second_moment(a.phi))
         rows.append(Row(a.name, moment, how, 1 / math.sqrt(moment), theirs, settled, response))
     return rows
+
+
+def _scaled(phi: Function, variance: float) -> Function:
+    """The activation of pre-activations with another variance than 1."""
+    return lambda z: phi(math.sqrt(variance) * z)
 
 
 def _settled(phi: Function, gain: float, moment: float) -> str:
@@ -119,8 +124,7 @@ def variances(phi: Function, gain: float, layers: int) -> list[float]:
     """The variance of the pre-activations, 1 in the first layer, after each of `layers` wide layers."""
     found = [1.0]
     for _ in range(layers):
-        root = math.sqrt(found[-1])
-        found.append(gain**2 * second_moment(lambda z, root=root: phi(root * z)))
+        found.append(gain**2 * second_moment(_scaled(phi, found[-1])))
     return found
 
 
