@@ -33,14 +33,17 @@ def second_moment(phi: Function) -> float:
 
 
 def error_bound(constant: float, slope: float) -> float:
-    """A bound of the error of `second_moment` where |phi(x + iy)|^2 <= constant + slope x^2 for |y| <= STRIP.
+    """A bound of the error of `second_moment`.
 
-    Three parts: the rule itself, 2 M / (exp(2 pi STRIP / STEP) - 1), where M bounds the integral of |phi^2 p| along
-    any line in the strip and |p(x + iy)| = p(x) exp(y^2 / 2); what lies beyond REACH; rounding.
+    It needs |phi(x + iy)|^2 <= constant + slope x^2 for all |y| <= STRIP. Three
+    parts: the rule, 2 M / (exp(2 pi STRIP / STEP) - 1), where M bounds the
+    integral of |phi^2 p| along any line in the strip and
+    |p(x + iy)| = p(x) exp(y^2 / 2); what lies beyond REACH; rounding.
     """
     integral = math.exp(STRIP**2 / 2) * (constant + slope)
     rule = 2 * integral / math.expm1(2 * math.pi * STRIP / STEP)
-    beyond = 2 * (constant + slope * (1 + REACH**2)) * math.exp(-((REACH - STEP) ** 2) / 2)
+    largest = constant + slope * (1 + REACH**2)
+    beyond = 2 * largest * math.exp(-((REACH - STEP) ** 2) / 2)
     rounding = 2 * REACH / STEP * np.finfo(float).eps * (constant + slope)
     return rule + beyond + rounding
 

@@ -21,7 +21,6 @@ from sympy import (
     Rational,
     Subs,
     Sum,
-    Symbol,
     exp,
     oo,
     pi,
@@ -43,7 +42,7 @@ d, m = symbols("d m", integer=True, positive=True)
 i, j, k = symbols("i j k", integer=True)
 z, alpha, sigma = symbols(r"z \alpha \sigma", real=True)
 q, s, b = symbols("q s b", positive=True)
-scale = Symbol(r"\sigma_{l}", real=True)
+scale, phi_alpha = symbols(r"\sigma_{l} \varphi_{\alpha}", real=True)
 phi = Function("varphi", real=True)
 z_j = IndexedBase("z", shape=(d,), real=True)
 activation = IndexedBase("a", shape=(d,), real=True)
@@ -171,7 +170,8 @@ def leaky(formula: Derivation) -> Derivation:
         "LeakyReLU",
         {},
         (
-            claim(E(LEAKY**2, z), halves, r"With slope $\alpha$ below 0: one half line each.", Integration()),
+            define(phi_alpha, LEAKY, r"The slope is $\alpha$ below 0."),
+            claim(E(phi_alpha**2, z), halves, "One half line each.", Integration()),
             then(moment, "Each half is worth a half.", Integration()),
             claim(
                 Subs(scale, q, moment),
@@ -272,7 +272,7 @@ def anchors(derivations: tuple[Derivation, ...]) -> tuple[Anchor, ...]:
          sum(chance * b_j[1] ** 2 for chance, (_, b_j) in zip(chances, drawn, strict=True))),
         (r"$\mathbb{E}\,\varphi(z)^2$ for ReLU", scipys, one["relu"], E(RELU**2, z), _mean(relu, 2)),
         ("and its mean", scipys, one["relu"], E(RELU, z), _mean(relu, 1)),
-        ("the same for LeakyReLU", scipys, one["leaky"], E(LEAKY**2, z), _mean(leaky, 2)),
+        ("the same for LeakyReLU", scipys, one["leaky"], E(phi_alpha**2, z), _mean(leaky, 2)),
         (r"$\sigma_l$ for ReLU", "`torch.nn.init.calculate_gain`", one["relu"], ANSWERS[0], kaiming[0]),
         (r"$\sigma_l$ for LeakyReLU", "`torch.nn.init.calculate_gain`", one["leaky"],
          Subs(scale, q, product(Rational(1, 2), 1 + alpha**2)), kaiming[1]),

@@ -44,10 +44,11 @@ def depth(variances: Mapping[str, Sequence[float]]) -> Chart:
         rows += [{"network": name, "layer": n, "variance": v} for n, v in zip(layers, values, strict=True)]
         told.append(f"{name.replace('$', '')} ends at {values[-1]:.2g}")
     axis.set(yscale="log", xlabel="layer", ylabel="variance of pre-activations")
-    axis.legend(fontsize=9, loc="lower left")
+    axis.legend(fontsize=9, loc="lower left", frameon=False)
     alt = f"Variance of the pre-activations, 1 in the first layer, through {len(rows) // len(variances)} layers on a "
     caption = (
         "Variance of the pre-activations through wide layers whose weights have the standard deviations in the legend, "
         "computed layer by layer."
     )
-    return Chart("initialization-depth", drawing, alt + f"logarithmic axis: {'; '.join(told)}.", caption, rows)
+    alt += f"logarithmic axis: {'; '.join(told)}."
+    return Chart("initialization-depth", drawing, alt, caption, rows, "Computed while this page was built")

@@ -88,14 +88,15 @@ def _claims_for(name: str) -> tuple[Claim, ...]:
     return (
         Claim(f"risk-{name}-slope", f"on {on} the error falls as $n^{{-1/2}}$: its exponent is within "
               f"{SLOPE_MARGIN:g} of $-1/2$", lambda s: [v + 0.5 for v in s.slope(name)],
-              "exponent plus 1/2", "", 1.0, within(SLOPE_MARGIN)),
+              "exponent plus 1/2", "hundredths", 100.0, within(SLOPE_MARGIN)),
         Claim(f"risk-{name}-error", f"on {on} the error is the proved one, $\\sqrt{{2/n}}\\,R$, to within "
               f"{percent(ERROR_MARGIN, 0)}", lambda s: s.excess(name), "error over the proved one, minus 1", "%", 100.0,
               within(ERROR_MARGIN)),
         Claim(f"risk-{name}-cover", f"on {on} the interval from the proved law holds the risk in {percent(LEVEL, 0)} "
               f"of all cases, to within {points}", lambda s: [v - LEVEL for v in s.mean(name, "cover_chi2")],
               "coverage minus nominal", holds=within(COVER_MARGIN)),
-        Claim(f"risk-{name}-t-many", f"on {on} the t interval does so, too, with the most samples",
+        Claim(f"risk-{name}-t-many", f"on {on} the t interval holds the risk in {percent(LEVEL, 0)} of all cases with "
+              f"the most samples, to within {points}",
               lambda s: [v - LEVEL for v in s.mean(name, "cover_t", -1)], "coverage minus nominal",
               holds=within(COVER_MARGIN)),
         Claim(f"risk-{name}-t-few", f"on {on} the t interval holds the risk too seldom with the fewest samples",
@@ -151,7 +152,7 @@ def errors(summary: Summary) -> Chart:
         axis.set_yticks([0.05, 0.1, 0.2, 0.4], labels=["0.05", "0.1", "0.2", "0.4"])
         axis.minorticks_off()
     axes[0].set_ylabel("error / risk")
-    axes[0].legend(fontsize=9, loc="lower left", handlelength=1.2)
+    axes[0].legend(fontsize=9, loc="lower left", handlelength=1.2, frameon=False)
     alt = (
         f"Two log-log charts of the relative error of the estimated risk against {summary.samples[0]} to "
         f"{summary.samples[-1]} samples, on the proved line from {proved[0]:.3f} to {proved[-1]:.3f}. "
@@ -183,7 +184,7 @@ def coverage(summary: Summary) -> Chart:
         axis.set_xticks(summary.samples, labels=[str(n) for n in summary.samples])
         axis.minorticks_off()
     axes[0].set_ylabel("intervals that hold\nthe risk (%)")
-    axes[0].legend(fontsize=9, loc="lower right", handlelength=1.8)
+    axes[0].legend(fontsize=9, loc="lower right", handlelength=1.8, frameon=False)
     alt = "Two charts of the share of 95 % intervals that hold the true risk against samples. " + "; ".join(told) + "."
     caption = "Share of the 95 % intervals that hold the proved risk, all dimensions together, with its own interval."
     return Chart(f"{SLUG}-coverage", drawing, alt, caption, rows)
