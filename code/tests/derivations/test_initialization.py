@@ -31,7 +31,7 @@ def test_scope_is_every_width(proof):
     scope = proof.verdict()["scope"]
     assert scope["initialization-layer"][4] == "every $d$, $m$, $i$ and $k$"
     assert scope["initialization-layer"][-1] == "every $d$"
-    assert scope["initialization-leaky"][1] == r"every real $\alpha$"
+    assert scope["initialization-leaky"][2] == r"every real $\alpha$"
     assert scope["initialization-uniform"][0] == "every positive $b$"
 
 
@@ -97,11 +97,11 @@ def test_another_activation_is_refused():
 
 def test_the_latex_follows_the_object():
     leaky = next(d for d in topic.derive() if d.slug == "initialization-leaky")
-    renamed = leaky.replaced(2, right=leaky.steps[2].right.xreplace({topic.alpha: Symbol("c", real=True)}))
-    assert r"\frac{1 + \alpha^{2}}{2}" in leaky.equation(2)
-    assert r"\frac{c^{2}}{2}" in renamed.equation(2)
-    with pytest.raises(Rejected, match="step 3"):
-        renamed.check(2)
+    renamed = leaky.replaced(3, right=leaky.steps[3].right.xreplace({topic.alpha: Symbol("c", real=True)}))
+    assert r"\frac{1 + \alpha^{2}}{2}" in leaky.equation(3)
+    assert r"\frac{c^{2}}{2}" in renamed.equation(3)
+    with pytest.raises(Rejected, match="step 4"):
+        renamed.check(3)
 
 
 def test_pytorch_draws_with_this_scale():

@@ -171,7 +171,13 @@ def leaky(formula: Derivation) -> Derivation:
         {},
         (
             define(phi_alpha, LEAKY, r"The slope is $\alpha$ below 0."),
-            claim(E(phi_alpha**2, z), halves, "One half line each.", Integration()),
+            claim(
+                E(phi_alpha, z),
+                product(Pow(product(2, pi), Rational(-1, 2), evaluate=False), 1 - alpha),
+                "Its mean.",
+                Integration(),
+            ),
+            claim(E(phi_alpha**2, z), halves, "Its second moment: one half line each.", Integration()),
             then(moment, "Each half is worth a half.", Integration()),
             claim(
                 Subs(scale, q, moment),
