@@ -38,9 +38,13 @@ def same_padding(n: int, kernel: int, stride: int) -> tuple[int, int]:
 class Layer:
     """A layer without parameters that keeps the shape; the others override what differs."""
 
-    name = ""
     kernel: Size = 1  # inputs that one output sees, in one direction
     stride: Size = 1  # inputs from one output to the next
+
+    @property
+    def name(self) -> str:
+        """As the assignments write it."""
+        return type(self).__name__
 
     def output(self, shape: Shape) -> Shape:
         """Return the shape that comes out."""
@@ -69,7 +73,7 @@ class Conv(Layer):
     padding: Size = 0  # zeros at either end, or "same"
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         """As the assignments write it."""
         return f"CONV{self.kernel}-{self.maps}"
 
@@ -95,7 +99,7 @@ class Conv(Layer):
         sizes = shape[0], self.maps, self.kernel, self.stride
         if self.padding != "same":
             return nn.Conv2d(*sizes, self.padding)
-        rows, columns = (same_padding(n, self.kernel, self.stride) for n in shape[1:])
+        rows, columns = (same_padding(n, *sizes[2:]) for n in shape[1:])
         return nn.Sequential(nn.ZeroPad2d((*columns, *rows)), nn.Conv2d(*sizes))
 
 
@@ -106,7 +110,7 @@ class MaxPool(Layer):
     kernel: Size
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         """As the assignments write it."""
         return f"POOL{self.kernel}"
 
@@ -133,7 +137,7 @@ class Dense(Layer):
     units: Size
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         """As the assignments write it."""
         return f"FC-{self.units}"
 
@@ -161,8 +165,6 @@ class Dense(Layer):
 class ReLU(Layer):
     """max(., 0) of every number."""
 
-    name = "ReLU"
-
     def module(self, shape: Shape) -> Any:
         """`nn.ReLU`."""
         from torch import nn
@@ -174,7 +176,10 @@ class ReLU(Layer):
 class Softmax(Layer):
     """Exponentials, divided by their sum."""
 
-    name = "SOFTMAX"
+    @property
+    def name(self) -> str:
+        """As the assignments write it."""
+        return "SOFTMAX"
 
     def module(self, shape: Shape) -> Any:
         """`nn.Softmax`."""

@@ -159,7 +159,8 @@ def parameters() -> Derivation:
 def operations() -> Derivation:
     """Multiply-adds of the two kinds of layers."""
     weights = [sum(row.parameters - row.after[0] for row in block) for block in BLOCKS]
-    places = [Pow(block[0].after[1], 2, evaluate=False) for block in BLOCKS]
+    least = BLOCKS[-1][0].after[1] ** 2  # places of the last block
+    times = [block[0].after[1] ** 2 // least for block in BLOCKS]
     return Derivation(
         f"{SLUG}-operations",
         "All multiply-adds for one image",
@@ -167,8 +168,17 @@ def operations() -> Derivation:
         (
             define(
                 M_convs,
-                total(*(product(*pair) for pair in zip(places, weights, strict=True))),
-                "A convolution uses each weight, though not its biases, at every place of its output. Block by block:",
+                product(
+                    Pow(BLOCKS[-1][0].after[1], 2, evaluate=False),
+                    total(
+                        *(
+                            product(*pair) if pair[0] > 1 else Integer(pair[1])
+                            for pair in zip(times, weights, strict=True)
+                        )
+                    ),
+                ),
+                "A convolution uses each weight, though no bias, at every place of its output. Each pooling quarters the "
+                f"places: the blocks before the last have {', '.join(map(str, times[-2:0:-1]))} and {times[0]} times its own.",
             ),
             then(_total(CONVOLUTIONS, "multiply_adds"), "Together."),
             define(
