@@ -161,6 +161,7 @@ def operations() -> Derivation:
     weights = [sum(row.parameters - row.after[0] for row in block) for block in BLOCKS]
     least = BLOCKS[-1][0].after[1] ** 2  # places of the last block
     times = [block[0].after[1] ** 2 // least for block in BLOCKS]
+    terms = [product(*pair) for pair in zip(times[:-1], weights[:-1], strict=True)]
     return Derivation(
         f"{SLUG}-operations",
         "All multiply-adds for one image",
@@ -168,17 +169,9 @@ def operations() -> Derivation:
         (
             define(
                 M_convs,
-                product(
-                    Pow(BLOCKS[-1][0].after[1], 2, evaluate=False),
-                    total(
-                        *(
-                            product(*pair) if pair[0] > 1 else Integer(pair[1])
-                            for pair in zip(times, weights, strict=True)
-                        )
-                    ),
-                ),
-                "A convolution uses each weight, though no bias, at every place of its output. Each pooling quarters the "
-                f"places: the blocks before the last have {', '.join(map(str, times[-2:0:-1]))} and {times[0]} times its own.",
+                product(Pow(BLOCKS[-1][0].after[1], 2, evaluate=False), total(*terms, Integer(weights[-1]))),
+                "A convolution uses each weight, though no bias, at every place of its output. Each pooling quarters "
+                f"the places: blocks below have {', '.join(map(str, times[-2:0:-1]))} and {times[0]} times as many.",
             ),
             then(_total(CONVOLUTIONS, "multiply_adds"), "Together."),
             define(
