@@ -27,7 +27,7 @@ def network() -> Chart:
             places[node] = ((places[source][0] + places[after[0]][0]) / 2, above)
     for node, place in places.items():
         block = node.startswith("f_")
-        diagrams.box(axes, place, _name(node), width=0.62 if block else 0.5, height=0.42, round_corners=not block)
+        diagrams.box(axes, place, _name(node), width=0.62 if block else 0.5, fontsize=15, round_corners=not block)
     for node, successors in graph.items():
         for successor in successors:
             (x, y), (to_x, to_y) = places[node], places[successor]
@@ -67,10 +67,12 @@ def unrolled() -> Chart:
         for begin, end in zip(edges[::2], edges[1::2], strict=True):  # between the boxes
             axes.plot([begin, end], [height, height], color=colour, linewidth=1.1)
         for block in used:
-            diagrams.box(axes, (columns[block], height), _name(block), width=0.6, height=0.36, round_corners=False)
+            diagrams.box(
+                axes, (columns[block], height), _name(block), width=0.6, height=0.38, fontsize=15, round_corners=False
+            )
         diagrams.arrow(axes, (4.45, height), (right - 0.24, middle), colour=colour)
     for node, place in (("x", left), ("y", right)):
-        diagrams.box(axes, (place, middle), _name(node), width=0.44, height=0.42)
+        diagrams.box(axes, (place, middle), _name(node), width=0.44, fontsize=15)
     listed = "; ".join(" ".join(used) or "no block" for used in found)
     alt = f"The {len(found)} paths from x to y, one under another, each with the blocks on it: {listed}."
     through = sum("f_2" in used for used in found)
