@@ -468,8 +468,8 @@ def _lengths(block: Derivation, size: Derivation) -> Iterator[Anchor]:
     rotations = [np.sqrt(factor) * np.linalg.qr(rng.normal(size=(WIDTH, WIDTH)))[0] for _ in range(BLOCKS - 1)]
     start = rng.normal(size=WIDTH)
     start /= np.linalg.norm(start)
-    first = rotations[0]
-    point = {d: WIDTH, v: lambda at: float(start[at[0] - 1]), J: lambda at: float(first[at[0] - 1, at[1] - 1])}
+    askew = rng.normal(size=(WIDTH, WIDTH))  # the block on its own needs no rotation
+    point = {d: WIDTH, v: lambda at: float(start[at[0] - 1]), J: lambda at: float(askew[at[0] - 1, at[1] - 1])}
     signs = list(every((1, -1), repeat=BLOCKS - 1))
 
     def squared(vectors: Iterable[np.ndarray]) -> float:
@@ -490,12 +490,15 @@ def _lengths(block: Derivation, size: Derivation) -> Iterator[Anchor]:
     signed = [along(chosen) for chosen in signs]
     parts = [averaged(used) for used in range(BLOCKS)]
     whole = float(np.mean([squared(vector for vectors in paths for vector in vectors) for paths in signed]))
-    step = block.steps[1]
-    one = [_value(block, side, point) for side in (step.left, step.right)]
+    step, evaluate = block.steps[1], Evaluator(block.definitions.by_name, block.ranges)
+    ours = [float(evaluate(u[i], {**point, i: row})) for row in ROWS]
+    ours += [float(evaluate(side, point)) for side in (step.left, step.right)]
+    through = askew @ start
+    theirs = [*through, *[sum(squared([start, s * through]) for s in (1, -1)) / 2] * 2]
     at = {n: BLOCKS, q: factor}
     mean = sum(used * part for used, part in enumerate(parts)) / whole
     compared = {
-        "squared lengths behind a block": (one, [sum(squared([start, s * first @ start]) for s in (1, -1)) / 2] * 2),
+        "squared lengths behind a block": (ours, theirs),
         "behind plain blocks": (_both(size, R[n], at), [squared(signed[0][-1])] * 2),
         "behind residual blocks": (_both(size, S[n], at), [whole] * 2),
         "by path": (
