@@ -4,11 +4,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+Arrays = tuple[Array, Array, Array]
 
 
 def forward(
-    X: ArrayLike, gamma: ArrayLike, beta: ArrayLike, eps: float = 1e-5
-) -> tuple[Array, tuple[Array, Array, Array]]:
+    X: ArrayLike,
+    gamma: ArrayLike,
+    beta: ArrayLike,
+    eps: float = 1e-5,
+) -> tuple[Array, Arrays]:
     """Normalise a batch, scale it and shift it.
 
     Args:
@@ -33,7 +37,7 @@ def forward(
     return gamma * x_hat + beta, (x_hat, root, gamma)
 
 
-def backward(d_Y: ArrayLike, cache: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+def backward(d_Y: ArrayLike, cache: Arrays) -> Arrays:
     """Gradients of the loss from those by the outputs.
 
     Args:
@@ -49,7 +53,8 @@ def backward(d_Y: ArrayLike, cache: tuple[Array, Array, Array]) -> tuple[Array, 
     x_hat, root, gamma = cache
     d_Y = np.asarray(d_Y, dtype=np.float64)
     if d_Y.shape != x_hat.shape:
-        raise ValueError(f"d_Y must have the shape of the outputs, {list(x_hat.shape)}; it has {list(d_Y.shape)}")
+        expected, got = list(x_hat.shape), list(d_Y.shape)
+        raise ValueError(f"d_Y must have the outputs' shape {expected}, not {got}")
     d_gamma = (d_Y * x_hat).sum(axis=0)
     d_beta = d_Y.sum(axis=0)
     m = len(d_Y)

@@ -154,6 +154,7 @@ def by_input() -> tuple[Step, ...]:
     return (
         claim(hat_by_x, 1 / root, "An input enters in three ways. Its own deviation:", Differentiation()),
         claim(variance_by_x, product(2, 1 / m, x[i] - mu), "The variance, with the mean held:", Differentiation()),
+        then(product(2 / m, root, x_hat[i]), r"The same by $\hat x_i$."),
         claim(Partial(mu, x[i]), 1 / m, "The mean:", Differentiation()),
         claim(
             d_x,
@@ -162,32 +163,24 @@ def by_input() -> tuple[Step, ...]:
             ChainRule(),
         ),
         then(
-            total(product(1 / root, d_hat_i), product(2, x[i] - mu, 1 / m, d_variance), product(1 / m, d_mu)),
+            total(product(1 / root, d_hat_i), product(2 * root * x_hat[i] / m, d_variance), product(1 / m, d_mu)),
             "The local derivatives inserted.",
             using(hat_by_x, variance_by_x, Partial(mu, x[i])),
-        ),
-        then(
-            total(
-                product(1 / root, d_hat_i),
-                product(-1, (x[i] - mu) / product(m, shifted), along_hat),
-                product(-1, 1 / product(m, root), sum_hat),
-            ),
-            "Answers d and e inserted.",
-            using(d_variance, d_mu),
         ),
         then(
             product(
                 1 / root,
                 total(d_hat_i, product(-1, 1 / m, sum_hat), product(-1, x_hat[i] / m, along_hat)),
             ),
-            r"**Answer f.** The root taken out, $\hat x_i$ put in.",
+            "**Answer f.** d. and e. inserted, and the root taken out.",
+            using(d_variance, d_mu),
         ),
         then(
             product(
                 gamma / root,
                 total(d_y_i, product(-1, 1 / m, sum_y), product(-1, x_hat[i] / m, along_y)),
             ),
-            "The same in the given derivatives alone.",
+            "With c., in the given derivatives alone.",
             using(d_hat_i),
         ),
     )
@@ -207,26 +200,23 @@ def projections() -> tuple[Step, ...]:
         claim(
             over_batch(Partial(f, x[k])),
             Integer(0),
-            "So the gradient adds up to zero, too: in the sum over $i$ of f, the first two terms cancel, and the third "
-            r"contains the sum of the $\hat x_i$.",
+            "So the gradient adds up to zero, too: in the sum over $i$ of f., the first two terms cancel, and the "
+            r"third contains the sum of the $\hat x_i$.",
         ),
         claim(
             over_batch(product(x_hat[k], Partial(f, x[k]))),
-            product(
-                gamma / root,
-                total(along_y, product(-1, 1 / m, centred, sum_y), product(-1, 1 / m, squares, along_y)),
-            ),
-            r"Its product with $\hat x$ ...",
-            using(d_x),
+            product(gamma / root, total(1, product(-1, 1 / m, squares)), along_y),
+            r"Its product with $\hat x$: again the sum of the $\hat x_i$ takes one term away, and in another stand "
+            "their squares, ...",
         ),
         then(
             product(gamma / root, 1 - variance / shifted, along_y),
-            "... is, with the two sums above, ...",
-            using(centred, squares),
+            "... whose sum is known.",
+            using(squares),
         ),
         then(
             product(gamma, epsilon / (shifted * root), along_y),
-            r"... as small as $\varepsilon$: up to $\varepsilon$ it is orthogonal to $\hat x$, too.",
+            r"It is as small as $\varepsilon$: up to $\varepsilon$ it is orthogonal to $\hat x$, too.",
         ),
     )
 

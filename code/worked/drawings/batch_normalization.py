@@ -9,14 +9,14 @@ from worked.symbolic.definitions import Definitions, Name, name_of
 from worked.symbolic.latex import latex
 
 PLACES: dict[Name, Place] = {
-    topic.x: (0.45, 1.1),
-    topic.mu: (1.35, 2.05),
-    topic.variance: (1.95, 0.3),
-    topic.x_hat: (2.75, 1.1),
-    topic.y: (3.75, 1.1),
-    topic.f: (4.65, 1.1),
-    topic.gamma: (3.35, 2.05),
-    topic.beta: (4.15, 2.05),
+    topic.x: (0.3, 1.1),
+    topic.mu: (0.95, 1.85),
+    topic.variance: (1.35, 0.33),
+    topic.x_hat: (1.95, 1.1),
+    topic.y: (2.72, 1.1),
+    topic.f: (3.4, 1.1),
+    topic.gamma: (2.42, 1.85),
+    topic.beta: (3.02, 1.85),
 }
 MIDDLE = (topic.x_hat, topic.variance, topic.mu)
 WORDS = {
@@ -38,7 +38,7 @@ def graph() -> Chart:
     """Draw what is computed from what; the edges that leave x are coloured, one for each path of answer f."""
     (derivation,) = topic.derive()
     drawn = edges(derivation.definitions)
-    figure, axes = canvas(5.1, 2.4)
+    figure, axes = canvas(3.7, 2.2)
     for name, place in PLACES.items():
         shown = latex(name if isinstance(name, Symbol) else name[topic.i]).replace("{i}", "i")
         circle = {"boxstyle": "circle,pad=0.28", "facecolor": "none", "edgecolor": "#222222"}
