@@ -100,6 +100,7 @@ REFUSED = {
     "too few numbers": (IndexError, {x: (1,)}, y, {}),
     "a power that is no integer": (NotImplementedError, {}, y ** Rational(1, 2), {}),
     "a derivative that was not proved": (KeyError, {}, Partial(y, s), {}),
+    "a derivative that holds another name": (KeyError, {}, Partial(y, w[i], [s]), {i: 1}),
     "a derivative of another expression": (KeyError, {}, Partial(y**2 / 3, w[i]), {i: 1}),
 }
 

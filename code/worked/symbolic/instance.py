@@ -158,7 +158,7 @@ class Instance:
 def _key(e: Expr) -> tuple:
     if not isinstance(e, Partial):
         return (name_of(e),)
-    return "partial", name_of(e.of) or e.of, name_of(e.by)  # of an expression without a name: itself
+    return "partial", name_of(e.of) or e.of, name_of(e.by), e.holding  # of an expression without a name: itself
 
 
 def _indices(e: Expr) -> tuple[Expr, ...]:
