@@ -54,7 +54,7 @@ PRINTED = {
     "a root in the denominator": (Pow(product(2, pi), Rational(-1, 2), evaluate=False), r"\frac{1}{\sqrt{2 \, \pi}}"),
     "half of an integral": (product(Rational(1, 2), Integral(x, (x, 0, 1))), r"\frac{1}{2} \int\limits_{0}^{1} x\, dx"),
     "the square of a maximum": (Max(x, 0) ** 2, r"\max\left(x, 0\right)^{2}"),
-    "the square of an unknown function": (Function("varphi")(x) ** 2, r"\varphi\!\left(x\right)^{2}"),
+    "the square of an unknown function": (Function("varphi")(x) ** 2, r"\varphi\left(x\right)^{2}"),
     "summand in brackets": (Sum(v[n] - y, (n, 1, B)), r"\sum_{n=1}^{B} \left(v_{n} - y\right)"),
     "sum before a factor": (product(Sum(v[n], (n, 1, B)), y), r"\left(\sum_{n=1}^{B} v_{n}\right) \, y"),
     "factors as written": (product(y, x - mu, x), r"y \, \left(x - \mu\right) \, x"),

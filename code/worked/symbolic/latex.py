@@ -126,7 +126,7 @@ class Printer(LatexPrinter):
 
     def _print_AppliedUndef(self, e: Expr, exp: str | None = None) -> str:
         arguments = ", ".join(map(self._print, e.args))
-        value = rf"{self._print(Symbol(e.func.__name__))}\!\left({arguments}\right)"
+        value = rf"{self._print(Symbol(e.func.__name__))}\left({arguments}\right)"
         return value if exp is None else rf"{value}^{{{exp}}}"
 
     def _print_log(self, e: Expr, exp: str | None = None) -> str:
