@@ -62,7 +62,7 @@ def state(store: Store) -> str:
     steps, assumed = (sum(proof[name] for proof in told) for name in ("steps", "assumed"))
     derived = f"{len(told)} derivation" + ("s" if len(told) > 1 else "")
     return (
-        f"{derived}: {steps - assumed} steps, proved when this page was built, from {assumed} definitions. "
+        f"{derived}: {steps - assumed} steps, proved when this book was built, from {assumed} definitions. "
         f"{counts.total()} claims: {counts[SUPPORTED]} supported, {counts[NOT_SUPPORTED]} not supported, "
         f"{counts[UNDECIDED]} undecided."
     )
@@ -79,7 +79,8 @@ def chance(store: Store) -> str:
 
 def proof_table() -> str:
     """Every derivation: steps, assumptions and the largest error of each numeric gate, as MyST."""
-    lines = [":::{list-table} Derivations and their three gates", ":name: ledger-proofs", ":header-rows: 1", ""]
+    lines = [":::{list-table} Derivations and their three gates", ":name: ledger-proofs", ":header-rows: 1"]
+    lines += [":class: numbers", ""]
     header = ("Derivation", "Steps proved", "Definitions", "Values", "Autograd", "Differences", "Anchor")
     rows: list[tuple[str, ...]] = [header]
     for proof in proofs():
