@@ -234,7 +234,7 @@ def test_counting_as_a_method():
 def test_ranged_sizes_are_drawn_from_the_outside_in():
     for seed in range(20):
         point = random_point([D + W + P + r], RANGES, seed)
-        assert 1 <= point[W] <= point[D]
+        assert 2 <= point[W] <= point[D]  # a size: with 1 little would be seen
         assert 0 <= point[P] < point[W]
         assert 1 <= point[r] <= point[W]
 

@@ -249,7 +249,8 @@ def random_point(expressions: Iterable[Expr], ranges: Ranges, seed: int) -> dict
     for s in outermost_first(symbols, ranges):
         if s in ranges:
             lower, upper = (int(bound.xreplace(point)) for bound in ranges[s])
-            point[s] = rng.randint(lower, upper)
+            least = min(2, upper) if s.is_positive else lower  # a size within bounds, too, is 2 where it can be
+            point[s] = rng.randint(max(lower, least), upper)
         elif not s.is_integer:
             point[s] = rng.uniform(0.5, 2) if s.is_positive else rng.uniform(-1.5, 1.5)
     for base in bases:
