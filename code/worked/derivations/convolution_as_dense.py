@@ -10,7 +10,6 @@ import numpy as np
 from sympy import Abs, And, Expr, IndexedBase, Integer, KroneckerDelta, Le, Piecewise, Rational, Sum, Symbol, symbols
 
 from worked.symbolic.anchor import Anchor, largest_difference
-from worked.symbolic.definitions import Definition
 from worked.symbolic.derivation import Derivation, claim, define, then
 from worked.symbolic.evaluate import Entries, Evaluator
 from worked.symbolic.functions import Partial
@@ -26,7 +25,8 @@ c, j, t, r, q, p, P = symbols("c j t r q p P", integer=True)
 z, u = symbols("z u", real=True)
 lambda_1, lambda_2, strength = symbols(r"\lambda_1 \lambda_2 \lambda", positive=True)
 outputs, n_conv, n_conv_bias, n_dense, n_dense_bias, n_band = symbols(
-    r"N_{\text{out}} N_{\text{conv}} N_{\text{conv}}^{+} N_{\text{dense}} N_{\text{dense}}^{+} N_{\text{band}}", real=True
+    r"N_{\text{out}} N_{\text{conv}} N_{\text{conv}}^{+} N_{\text{dense}} N_{\text{dense}}^{+} N_{\text{band}}",
+    real=True,
 )
 squares, absolutes = symbols("f_2 f_1", real=True)
 
@@ -97,8 +97,8 @@ def layer_derivation() -> Derivation:
             define(
                 x_padded[q],
                 Sum(product(KroneckerDelta(t, q - P), x[t]), (t, *PLACE)),
-                r"Zero padding: position $q$ holds input $q - P$ if there is one, else nothing. $\delta$ is 1 where its "
-                "two indices are equal and 0 elsewhere.",
+                r"Zero padding: position $q$ holds input $q - P$ if there is one, else nothing. $\delta$ is 1 where "
+                "its two indices are equal and 0 elsewhere.",
             ),
             define(
                 h[c, j],
@@ -206,6 +206,12 @@ def regulariser_derivation(layer: Derivation) -> Derivation:
                 "The regulariser, with a strength for each.",
             ),
             claim(
+                Partial(penalty[c], a[c, j]),
+                product(2, lambda_2, a[c, j] - b_mean[c]),
+                "A bias is drawn to the mean of the biases.",
+                Differentiation(),
+            ),
+            claim(
                 Partial(penalty[c], A[c, j, t]),
                 total(
                     product(2, lambda_1, beside, A[c, j, t]),
@@ -213,12 +219,6 @@ def regulariser_derivation(layer: Derivation) -> Derivation:
                 ),
                 "What a weight is drawn to: zero beside the band, the mean of its diagonal in it. That the mean moves "
                 "with the weight changes nothing, as deviations from a mean add up to zero.",
-                Differentiation(),
-            ),
-            claim(
-                Partial(penalty[c], a[c, j]),
-                product(2, lambda_2, a[c, j] - b_mean[c]),
-                "A bias is drawn to the mean of the biases.",
                 Differentiation(),
             ),
         ),
@@ -378,7 +378,7 @@ def _count_anchors(counts: Derivation) -> tuple[Anchor, ...]:
         made = (module(*shape, bias=bias, device="meta", **options) for bias in (False, True))
         return [float(sum(part.numel() for part in layer.parameters())) for layer in made]
 
-    band = sum(np.count_nonzero(np.eye(size, k=offset)) for offset in range(-1, width - 1)) * filters
+    band = float(filters * sum(np.count_nonzero(np.eye(size, k=offset)) for offset in range(-1, width - 1)))
     theirs = [float(size * filters), *held(nn.Conv1d, 1, filters, width), *held(nn.Linear, size, filters * size), band]
     names = (outputs, n_conv, n_conv_bias, n_dense, n_dense_bias, n_band)
     ours = [_values(counts, side, point)[0] for name in names for side in (name, counts.facts()[name])]
@@ -386,9 +386,7 @@ def _count_anchors(counts: Derivation) -> tuple[Anchor, ...]:
     return (Anchor("the counts", "`torch.nn.Conv1d`, `torch.nn.Linear`", largest_difference(ours, twice)),)
 
 
-def _regulariser_anchors(
-    regulariser: Derivation, nearest: Derivation, rng: np.random.Generator
-) -> tuple[Anchor, ...]:
+def _regulariser_anchors(regulariser: Derivation, nearest: Derivation, rng: np.random.Generator) -> tuple[Anchor, ...]:
     """One filter's block, its diagonals taken by `torch.diagonal`; the nearest convolution by least squares."""
     torch = load_torch()
     size, width, left = 4, 3, 1

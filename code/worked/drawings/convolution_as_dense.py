@@ -9,6 +9,7 @@ from worked.symbolic.derivation import Derivation
 
 TINTS = ("#A6CEE3", "#FDBF6F", "#B2DF8A", "#CAB2D6", "#FB9A99")  # a weight of the filter each
 CELL = 0.5  # inches
+FAINT = "#777777"
 
 
 def taps(layer: Derivation, size: int, width: int, left: int) -> list[list[int]]:
@@ -67,27 +68,32 @@ def receptive_field(layer: Derivation, size: int = 6, width: int = 3, left: int 
 
     for t in range(1 - left, size + width - left):
         inside = 1 <= t <= size
-        style = {} if inside else {"color": "#777777"}
-        box(axes, (across(t), low), f"$x_{{{t}}}$" if inside else "$0$", width=0.5, height=0.42, **style)
+        box(
+            axes,
+            (across(t), low),
+            f"$x_{{{t}}}$" if inside else "$0$",
+            width=0.5,
+            color=INK if inside else FAINT,
+        )
     for j in range(1, size + 1):
         chosen = j in (1, output)
-        box(axes, (across(j), high), f"$h_{{{j}}}$", width=0.5, height=0.42, fill="#EEEEEE" if chosen else "none")
+        box(axes, (across(j), high), f"$h_{{{j}}}$", width=0.5, fill="#EEEEEE" if chosen else "none")
     seen = {}
     for j in (1, output):
         seen[j] = [t for t, tap in enumerate(rows[j - 1], 1) if tap]
         for tap in range(1, width + 1):
             t = j + tap - 1 - left
-            ink = INK if t in seen[j] else "#999999"
+            ink = INK if t in seen[j] else FAINT
             dash = "-" if t in seen[j] else (0, (3, 2))
             arrow(axes, (across(t), low + 0.22), (across(j), high - 0.22), colour=ink, linestyle=dash)
             aside = -0.17 if t < j else 0.17
-            label(axes, ((across(t) + across(j)) / 2 + aside, (low + high) / 2), f"$w_{{{tap}}}$", fontsize=11, color=ink)
+            label(axes, ((across(t) + across(j)) / 2 + aside, (low + high) / 2), f"$w_{{{tap}}}$", color=ink)
     names = {j: ", ".join(f"x{t}" for t in inputs) for j, inputs in seen.items()}
     return diagram(
         f"{topic.SLUG}-receptive-field",
         figure,
         f"Inputs x1 to x{size} with zeros at the ends, outputs h1 to h{size} above them. Output h{output} sees "
         f"{names[output]}; output h1 sees {names[1]}, its other weights fall on zeros.",
-        f"Output $h_{{{output}}}$ sees {width} inputs, its receptive field. Towards the edge a weight falls on the padding "
-        "and does nothing: this is what cuts the corners off the band.",
+        f"Output $h_{{{output}}}$ sees {width} inputs, its receptive field. Towards the edge a weight falls on the "
+        "padding and does nothing: this is what cuts the corners off the band.",
     )

@@ -87,7 +87,7 @@ class Evaluator:
         if isinstance(e, Add):
             return sum(self(part, point) for part in e.args)
         if isinstance(e, Mul):
-            return math.prod(self(part, point) for part in e.args)
+            return self._product(e, point)
         if isinstance(e, exp):
             return self.functions.exp(self(e.args[0], point))
         if isinstance(e, Pow):
@@ -202,6 +202,16 @@ class Evaluator:
 
     def _integers(self, indices: Iterable[Expr], point: Point) -> tuple[int, ...]:
         return tuple(int(self(index, point)) for index in indices)
+
+    def _product(self, e: Mul, point: Point) -> Any:
+        """The product from left to right; behind an exact zero nothing is evaluated."""
+        value: Any = 1
+        for part in e.args:
+            factor = self(part, point)
+            if type(factor) is int and factor == 0:
+                return 0
+            value = value * factor
+        return value
 
     def _sum(self, e: Sum, limits: list[tuple[Symbol, Expr, Expr]], point: Point) -> Any:
         if not limits:

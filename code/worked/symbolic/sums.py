@@ -6,6 +6,7 @@ name; they are used here only after every bound index has a name that occurs now
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from itertools import chain, combinations, groupby, permutations
 from itertools import product as cartesian
 
@@ -30,6 +31,7 @@ from sympy import (
     default_sort_key,
     diff,
     expand,
+    preorder_traversal,
     symbols,
 )
 
@@ -198,14 +200,10 @@ def normal_form(e: Expr, ranges: Ranges) -> Expr:
     """
     if isinstance(e, Piecewise):
         raise ValueError("Piecewise has no normal form: split the cases")
+    if isinstance(e, Sum) and not any(isinstance(s, Dummy) for s in e.free_symbols):
+        return _remembered(_numbered(e), frozenset(_about(e, ranges).items()))
     if isinstance(e, Sum):
-        outer = [ranges]  # SymPy merges Sum(Sum(...)) into one; what is in range inside each limit, outermost first
-        for v, lower, upper in reversed(e.limits):
-            outer.append({**outer[-1], v: (lower, upper)})
-        body = normal_form(e.function, outer.pop())
-        for v, lower, upper in e.limits:
-            body = _sum(body, v, (lower, upper), outer.pop())
-        return body
+        return _of_sum(e, ranges)
     if not e.args or isinstance(e, Indexed | IndexedBase | Mod):
         return settle(e, ranges)
     if isinstance(e, KroneckerDelta | Delta):
@@ -220,6 +218,39 @@ def normal_form(e: Expr, ranges: Ranges) -> Expr:
         return e.func(inside, e.bound, *(normal_form(part, ranges) for part in e.args[2:])).canonical()
     e = e.func(*(normal_form(part, ranges) for part in e.args))
     return Add(*(_collapsed(tidy(term), ranges) for term in terms(e))) if isinstance(e, Add | Mul | Pow) else e
+
+
+@lru_cache(maxsize=4096)
+def _remembered(e: Sum, ranges: frozenset[tuple[Symbol, Range]]) -> Expr:
+    """Return the normal form of a sum that is not part of another; one check after the other asks for the same."""
+    return _of_sum(e, dict(ranges))
+
+
+def _numbered(e: Sum) -> Sum:
+    """Return a sum with bound indices numbered as they occur, so that equal sums with other names are equal."""
+    bound = dict.fromkeys(v for part in preorder_traversal(e) if isinstance(part, Sum) for v in part.variables)
+    return e.xreplace({v: Dummy("n", integer=True, dummy_index=n) for n, v in enumerate(bound)})
+
+
+def _about(e: Expr, ranges: Ranges) -> dict[Symbol, Range]:
+    """Return the ranges of what occurs in `e`, and of what occurs in these ranges."""
+    found: dict[Symbol, Range] = {}
+    pending = e.free_symbols & ranges.keys()
+    while pending:
+        found |= {s: ranges[s] for s in pending}
+        pending = {s for p in pending for bound in ranges[p] for s in bound.free_symbols} & ranges.keys() - found.keys()
+    return found
+
+
+def _of_sum(e: Sum, ranges: Ranges) -> Expr:
+    """Return the normal form of a sum, from its inside out."""
+    outer = [ranges]  # SymPy merges Sum(Sum(...)) into one; what is in range inside each limit, outermost first
+    for v, lower, upper in reversed(e.limits):
+        outer.append({**outer[-1], v: (lower, upper)})
+    body = normal_form(e.function, outer.pop())
+    for v, lower, upper in e.limits:
+        body = _sum(body, v, (lower, upper), outer.pop())
+    return body
 
 
 def terms(e: Expr) -> Iterable[Expr]:
