@@ -27,6 +27,7 @@ Setting = tuple[float, float, int]  # sparsity, sharing, samples
 STRONG = STRENGTHS[-1]
 NONE: Setting = (0.0, 0.0, FEW)
 BOTH: Setting = (STRONG, STRONG, FEW)
+ROUNDING = 1e-20  # the distance of a convolution in double precision is smaller
 
 
 class Summary:
@@ -157,7 +158,7 @@ def curves(summary: Summary) -> Chart:
             runs = summary.dense[strength, strength, FEW]
             steps = recorded(runs[0].spec.config["steps"])
             points = [_geometric(at) for at in zip(*(run.history[metric] for run in runs), strict=True)]
-            label = f"strength {strength:g}" if strength else "none"
+            label = f"strength {strength:g}" if strength else "unregularised"
             means = [p.mean for p in points]
             axis.plot(steps, means, color=colour, linestyle=dash, label=label)
             axis.fill_between(
@@ -167,7 +168,7 @@ def curves(summary: Summary) -> Chart:
                       "n": p.n} for step, p in zip(steps, points, strict=True)]  # fmt: skip
             told.append(f"{title}, {label}: from {means[0]:.2g} to {means[-1]:.2g}")
         axis.set(xscale="log", yscale="log", xlabel="step")
-    axes[0].legend(fontsize=9, loc="lower left", handlelength=1.8)
+    axes[1].legend(fontsize=9, loc="lower left", handlelength=1.8)
     caption = (
         "How far the dense layer is from a convolution, and its test error, while it is trained: geometric mean over "
         "the seeds and its 95 % interval (bands). Both axes are logarithmic."
@@ -197,7 +198,8 @@ def table(summary: Summary) -> Table:
 
 
 def _shown(value: Estimate) -> str:
-    return f"{value.mean:.4f} ± {value.high - value.mean:.4f}"
+    """Two digits of the mean; what is nothing but rounding is zero."""
+    return f"{value.mean:.2g} ± {value.high - value.mean:.1g}" if value.mean > ROUNDING else "0"
 
 
 def matrices(summary: Summary) -> Chart:
@@ -208,7 +210,7 @@ def matrices(summary: Summary) -> Chart:
     shown = [("teacher", first["teacher"]), ("before", first["before"])]
     for strength in (0.0, 1.0, 10.0, STRONG):
         after = summary.dense[strength, strength, FEW][0].images["after"]
-        shown.append((f"after, strength {strength:g}" if strength else "after, none", after))
+        shown.append((f"after, strength {strength:g}" if strength else "after, unregularised", after))
     largest = max(abs(value) for _, picture in shown for row in picture for value in row)
     drawing = Figure(figsize=(5.6, 4.1), layout="constrained")
     drawing.patch.set_alpha(0)
