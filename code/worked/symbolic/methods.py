@@ -9,7 +9,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sympy import Add, Dummy, Expr, Indexed, Integer, KroneckerDelta, Limit, Mul, Piecewise, Sum, Symbol, expand
+from sympy import (
+    Add,
+    Dummy,
+    Expr,
+    Indexed,
+    Integer,
+    KroneckerDelta,
+    Limit,
+    Mul,
+    Piecewise,
+    Sum,
+    Symbol,
+    expand,
+    preorder_traversal,
+)
 
 from worked.symbolic.bijections import range_of
 from worked.symbolic.definitions import Definitions, Name, name_of, parameters_of
@@ -40,7 +54,10 @@ class Context:
 
     def unfold_others(self, e: Expr) -> Expr:
         """Return `e` with every name but the held ones at its definition; they stay free."""
-        return self.definitions.unfold(fresh(e), self.definitions.by_name.keys() - set(self.held))
+        others = self.definitions.by_name.keys() - set(self.held)
+        if not any(name_of(part) in others for part in preorder_traversal(e)):
+            return e
+        return self.definitions.unfold(fresh(e), others)
 
 
 class Method(Protocol):
