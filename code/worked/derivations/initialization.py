@@ -152,7 +152,7 @@ def relu(formula: Derivation) -> Derivation:
             claim(
                 E(total(RELU, product(-1, two)) ** 2, z),
                 half - product(half, 1 / pi),
-                "So their variance is smaller than the second moment, and the layer above sees the second moment.",
+                "So the variance is smaller than the second moment, which is what the layer above sees.",
                 Integration(),
             ),
         ),

@@ -202,7 +202,7 @@ def noisy() -> Derivation:
             ),
             then(
                 total(over(difference(i) ** 2, i), sigma**2),
-                "The noise adds its variance: no student, not even the teacher, has a smaller risk.",
+                "The noise adds its variance, which is left even when the student equals the teacher.",
                 Pairing(),
             ),
         ),
