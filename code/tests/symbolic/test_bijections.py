@@ -241,3 +241,21 @@ def test_an_equation_may_be_used_at_the_image_of_its_index():
     for beyond in (i + 1, n - i, 2 * i):
         with pytest.raises(Rejected):
             prove(d(beyond))
+
+
+def test_a_reordered_sum_may_be_called_by_its_name():
+    f, g = symbols("f g", real=True)
+    mirror = ((i, n + 1 - i),)
+
+    def d(right):
+        steps = (
+            define(f, Sum(C[i], (i, 1, n)), "."),
+            define(g, Sum(2 * C[i], (i, 1, n)), "."),
+            claim(Sum(C[n + 1 - i], (i, 1, n)), right, ".", Reindex(mirror)),
+        )
+        return Derivation("named", "", RANGES, steps)
+
+    prove(d(f))
+    for wrong in (g, 2 * f, f + 1):
+        with pytest.raises(Rejected, match="more than the order"):
+            prove(d(wrong))

@@ -85,10 +85,10 @@ c, n, q = symbols("c n q", positive=True)
 phi, slope = Function(r"\varphi", real=True), Function(r"\varphi'", real=True)
 v, v_, size, size_c, normalised = symbols("V V' S S_{c} f_{n}", real=True)
 COUNTS = symbols(
-    r"N N^{\leftarrow}_{2m} N^{\leftarrow}_{2m-1} N^{\mathrm{pair}} N^{\mathrm{both}}_{2m} N^{\mathrm{both}}_{2m-1}",
+    r"N \tilde{N}_{2m} \tilde{N}_{2m-1} \bar{N} N^{\mathrm{both}}_{2m} N^{\mathrm{both}}_{2m-1}",
     real=True,
 )
-FOUR, ONE = Integer(4), Integer(1)
+FOUR, ONE, HALF = Integer(4), Integer(1), Rational(1, 2)
 RANGES = {r: (ONE, FOUR), k: (ONE, d), j: (ONE, FOUR), i: (ONE, d)}
 PERMUTED = Permutation(seed, (RANGES[r], RANGES[k]))(r, k)
 
@@ -116,6 +116,7 @@ def entries(term: Expr) -> Expr:
 
 
 ACTIVATION = Definition(phi(z), total(beta * z, gamma * Abs(z)))
+DOUBT = logistic(-product(c, y, f))  # what the loss still sees of a scaled sample
 SLOPE = Definition(slope(z), total(beta, gamma * sign(z)))
 UNIT = Definition(x[r, k], entries(product(W[r, k, j, i], X[j, i])))
 NETWORK = Definition(f, units(product(V[r, k], phi(x[r, k]))))
@@ -157,8 +158,8 @@ def activation() -> Derivation:
         {},
         (
             define(phi(z), Piecewise((z, z >= 0), (alpha * z, True)), "LeakyReLU with slope $\\alpha$ below zero."),
-            define(beta, (1 + alpha) / 2, "Half the sum of the two slopes,"),
-            define(gamma, (1 - alpha) / 2, "and half their difference."),
+            define(beta, product(HALF, total(1, alpha)), "Half the sum of the two slopes,"),
+            define(gamma, product(HALF, total(1, -alpha)), "and half their difference."),
             claim(phi(z), ACTIVATION.body, "The same without cases.", Cases(z)),
         ),
     )
@@ -172,17 +173,17 @@ def homogeneity() -> Derivation:
         {},
         (
             claim(
-                phi(c * z),
+                phi(product(c, z)),
                 product(c, phi(z)),
                 "LeakyReLU is *positively homogeneous*: a positive factor $c$ passes through.",
             ),
             claim(
-                phi(gain * z) - product(gain, phi(z)),
+                phi(product(gain, z)) - product(gain, phi(z)),
                 product(gamma, Abs(gain) - gain, Abs(z)),
                 r"A negative factor $g$ does not, unless $\gamma = 0$, which is $\alpha = 1$.",
                 Cases(z),
             ),
-            claim(phi(z) - phi(-z), 2 * beta * z, "Two opposite units make a linear one."),
+            claim(phi(z) - phi(-z), product(2, beta, z), "Two opposite units make a linear one."),
         ),
         (ACTIVATION,),
     )
@@ -266,9 +267,10 @@ def special() -> Derivation:
                 "Two units with the same input share their outgoing weight in any way.",
             ),
             claim(
-                product(v, phi(z + shift) - phi(-z - shift)) + product(v, phi(other - shift) - phi(shift - other)),
-                product(v, phi(z) - phi(-z)) + product(v, phi(other) - phi(-other)),
-                "Two pairs of opposite units are linear, so that any input $s$ can move from one to the other.",
+                total(phi(z + shift), -phi(-z - shift), phi(other - shift), -phi(shift - other)),
+                product(2, beta, z + other),
+                "Two pairs of opposite units with outgoing weights 1 and $-1$ see only the sum of their inputs: "
+                "any $s$ can move from one to the other.",
             ),
         ),
         (ACTIVATION,),
@@ -285,14 +287,14 @@ def _symmetric(
 
     `image` maps an entry of the input, or a unit, to its image; `moves` says what it does to each of the four indices.
     """
-    tied = product(Rational(1, 2), U[r, k, j, i] + U[(*image(r, k), *image(j, i))])
+    tied = product(HALF, total(U[r, k, j, i], U[(*image(r, k), *image(j, i))]))
     return Derivation(
         f"{SLUG}-{slug}",
         title,
         RANGES,
         (
             define(W[r, k, j, i], tied, f"Tied weights, from any $U$: the average over {words}."),
-            define(V[r, k], product(Rational(1, 2), u[r, k] + u[image(r, k)]), "The same in the second layer."),
+            define(V[r, k], product(HALF, total(u[r, k], u[image(r, k)])), "The same in the second layer."),
             claim(W[r, k, j, i], W[(*image(r, k), *image(j, i))], "They meet the constraint"),
             claim(V[r, k], V[image(r, k)], "in both layers."),
             *_invariant(image, moves, accent),
@@ -327,12 +329,11 @@ def _invariant(image: Image, moves: Sequence[tuple[Expr, Expr]], accent: str) ->
             "Inserted, with the constraint of the second layer.",
             Inserted(used=(x_[r, k], V[r, k]), by=inputs),
         ),
-        then(units(product(V[r, k], phi(x[r, k]))), "The sum in another order.", Reindex(hidden)),
-        then(f, "Invariant."),
+        then(f, "This is $f$, summed in another order: the output is invariant.", Reindex(hidden)),
     )
 
 
-REVERSED, COMPLEMENTED, BOTH_ACCENTS = r"\overleftarrow{%s}", r"\bar{%s}", r"\overleftarrow{\bar{%s}}"
+REVERSED, COMPLEMENTED, REVERSE_COMPLEMENTED = r"\tilde{%s}", r"\bar{%s}", r"\hat{%s}"
 REVERSAL = ((k, mirror(k)), (i, mirror(i)))
 PAIRING = ((r, pair(r)), (j, pair(j)))
 
@@ -351,7 +352,7 @@ def reversal() -> Derivation:
 
 def narrow() -> Derivation:
     """Question 2: the constraint that is too strong."""
-    average = product(Rational(1, 2), X[j, i] + X[j, mirror(i)])
+    average = product(HALF, total(X[j, i], X[j, mirror(i)]))
     return Derivation(
         f"{SLUG}-narrow",
         "Symmetric units",
@@ -359,12 +360,12 @@ def narrow() -> Derivation:
         (
             define(
                 W[r, k, j, i],
-                product(Rational(1, 2), U[r, k, j, i] + U[r, k, j, mirror(i)]),
+                product(HALF, total(U[r, k, j, i], U[r, k, j, mirror(i)])),
                 "Each unit's weights are symmetric.",
             ),
             define(UNIT.head, UNIT.body, "Input of a unit."),
             then(
-                entries(product(product(Rational(1, 2), U[r, k, j, i] + U[r, k, j, mirror(i)]), X[j, i])),
+                entries(product(product(HALF, total(U[r, k, j, i], U[r, k, j, mirror(i)])), X[j, i])),
                 "Inserted.",
                 using(W[r, k, j, i]),
             ),
@@ -409,14 +410,13 @@ def reverse_complement() -> Derivation:
         "Reverse complement",
         lambda base, at: (pair(base), mirror(at)),
         (*REVERSAL, *PAIRING),
-        BOTH_ACCENTS,
+        REVERSE_COMPLEMENTED,
         "the weight and its image under both at once",
     )
 
 
 def both() -> Derivation:
     """Questions 2 and 3 together: the average over a group of four is of both kinds, so both results apply to it."""
-    half = Rational(1, 2)
     P, P_ = _tensor("P", 4), _tensor("P'", 4)
     p, p_ = _tensor("p"), _tensor("p'")
     four = [(b, at) for b in (lambda v: v, pair) for at in (lambda v: v, mirror)]
@@ -436,27 +436,29 @@ def both() -> Derivation:
                 "The same in the second layer.",
             ),
             define(
-                P[r, k, j, i], product(half, U[r, k, j, i] + U[pair(r), k, pair(j), i]), "Averages over pairs of bases,"
+                P[r, k, j, i],
+                product(HALF, total(U[r, k, j, i], U[pair(r), k, pair(j), i])),
+                "Averages over pairs of bases,",
             ),
-            define(p[r, k], product(half, u[r, k] + u[pair(r), k]), "in both layers."),
+            define(p[r, k], product(HALF, total(u[r, k], u[pair(r), k])), "in both layers."),
             claim(
                 W[r, k, j, i],
-                product(half, P[r, k, j, i] + P[r, mirror(k), j, mirror(i)]),
+                product(HALF, total(P[r, k, j, i], P[r, mirror(k), j, mirror(i)])),
                 "The weights are tied as for reversal, with $P$ in place of $U$,",
             ),
-            claim(V[r, k], product(half, p[r, k] + p[r, mirror(k)]), "in both layers."),
+            claim(V[r, k], product(HALF, total(p[r, k], p[r, mirror(k)])), "in both layers."),
             define(
                 P_[r, k, j, i],
-                product(half, U[r, k, j, i] + U[r, mirror(k), j, mirror(i)]),
+                product(HALF, total(U[r, k, j, i], U[r, mirror(k), j, mirror(i)])),
                 "Averages over mirror images,",
             ),
-            define(p_[r, k], product(half, u[r, k] + u[r, mirror(k)]), "in both layers."),
+            define(p_[r, k], product(HALF, total(u[r, k], u[r, mirror(k)])), "in both layers."),
             claim(
                 W[r, k, j, i],
-                product(half, P_[r, k, j, i] + P_[pair(r), k, pair(j), i]),
+                product(HALF, total(P_[r, k, j, i], P_[pair(r), k, pair(j), i])),
                 "The weights are also tied as for complementary bases, with $P'$ in place of $U$,",
             ),
-            claim(V[r, k], product(half, p_[r, k] + p_[pair(r), k]), "in both layers."),
+            claim(V[r, k], product(HALF, total(p_[r, k], p_[pair(r), k])), "in both layers."),
         ),
     )
 
@@ -477,7 +479,7 @@ def counts() -> Derivation:
     def at(length: Expr, squares: int, lines: int, extra: int) -> Expr:
         square, line = Pow(length, 2, evaluate=False), length
         if extra:
-            return total(product(squares, total(square, 1)), product(lines, total(line, 1)))
+            return total(product(squares, total(square, 1)), lines * (line + 1))
         return total(product(squares, square), product(lines, line))
 
     N, N_even, N_odd, N_pair, N_both_even, N_both_odd = COUNTS
@@ -553,8 +555,7 @@ def scaling() -> Derivation:
                 "The output for $c X$.",
             ),
             then(units(product(V[r, k], phi(product(c, x[r, k])))), "A common factor of each unit's input."),
-            then(units(product(V[r, k], c, phi(x[r, k]))), "Positive homogeneity."),
-            then(product(c, f), "The network as a whole is positively homogeneous."),
+            then(product(c, f), "Positive homogeneity: the factor leaves each unit, and the whole network."),
         ),
         (ACTIVATION, UNIT, NETWORK),
     )
@@ -563,7 +564,6 @@ def scaling() -> Derivation:
 def gradients(output: Derivation) -> Derivation:
     """Question 4 (b): what the scale of a sample does to its gradient."""
     d_f, d_V, d_W = Partial(loss, scaled), Partial(loss, V[r, k]), Partial(loss, W[r, k, j, i])
-    doubt = logistic(-product(c, y, f))
     return Derivation(
         f"{SLUG}-gradient",
         "The gradient of a scaled sample",
@@ -573,13 +573,13 @@ def gradients(output: Derivation) -> Derivation:
             claim(d_f, -product(y, logistic(-product(y, scaled))), "By the output.", Differentiation()),
             claim(
                 d_V,
-                -product(c, y, doubt, phi(x[r, k])),
+                -product(c, y, DOUBT, phi(x[r, k])),
                 "By a weight of the second layer: the unit's output is $c$ times as large.",
                 Differentiation(),
             ),
             claim(
                 d_W,
-                -product(c, y, doubt, V[r, k], slope(x[r, k]), X[j, i]),
+                -product(c, y, DOUBT, V[r, k], slope(x[r, k]), X[j, i]),
                 "By a weight of the first layer: the input is $c$ times as large, and the slope is the same.",
                 Differentiation(),
             ),
@@ -602,23 +602,24 @@ def gradients(output: Derivation) -> Derivation:
                 TakeLimit(),
             ),
         ),
-        (ACTIVATION, SLOPE, UNIT, NETWORK, Definition(scaled, output.steps[1].right)),
+        (ACTIVATION, SLOPE, UNIT, NETWORK, Definition(scaled, output.steps[-1].right)),
     )
 
 
 def normalising() -> Derivation:
     """Question 4 (c): the input divided by its norm."""
+    norm = product(c, n)
     return Derivation(
         f"{SLUG}-normalise",
         "Dividing by the norm",
         RANGES,
         (
             define(size, entries(X[j, i] ** 2), "The squared norm of an input."),
-            define(size_c, entries((c * X[j, i]) ** 2), "That of the scaled input."),
+            define(size_c, entries(Pow(product(c, X[j, i]), 2, evaluate=False)), "That of the scaled input."),
             then(product(c**2, size), "So the norm $n$ of $X$ becomes $c\\,n$."),
             define(
                 normalised,
-                units(product(V[r, k], phi(entries(product(W[r, k, j, i], c * X[j, i] / (c * n)))))),
+                units(product(V[r, k], phi(entries(product(W[r, k, j, i], product(c, X[j, i]), 1 / norm))))),
                 "The scaled input, divided by its norm.",
             ),
             then(
@@ -701,7 +702,7 @@ def _of_activation(ours: _Formulas) -> dict[str, Pair]:
 
     z_, s_, t_, c_, g_, v_1, v_2 = (VALUES[name] for name in (z, shift, other, c, gain, v, v_))
     shared = (v_1 + s_) * leaky(z_) + (v_2 - s_) * leaky(z_)
-    opposite = v_1 * (leaky(z_ + s_) - leaky(-z_ - s_) + leaky(t_ - s_) - leaky(s_ - t_))
+    opposite = leaky(z_ + s_) - leaky(-z_ - s_) + leaky(t_ - s_) - leaky(s_ - t_)
     homogeneous = [leaky(c_ * z_), leaky(g_ * z_) - g_ * leaky(z_), leaky(z_) - leaky(-z_)]
     a_, b_ = VALUES[first], VALUES[second]
     excess = loss_of(2 * a_) + loss_of(2 * b_) - 2 * loss_of(a_ + b_)
@@ -752,7 +753,7 @@ def _of_symmetries(ours: _Formulas) -> dict[str, Pair]:
     for slug, move, accent in (
         ("reversal", mirrored, REVERSED),
         ("complement", paired, COMPLEMENTED),
-        ("reverse-complement", both_, BOTH_ACCENTS),
+        ("reverse-complement", both_, REVERSE_COMPLEMENTED),
     ):
         weights, outputs = (free + move(free, every)) / 2, (free_2 + move(free_2)) / 2
         theirs = [float(_network(at, weights, outputs)) for at in (inputs, move(inputs))]

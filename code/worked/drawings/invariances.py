@@ -38,12 +38,12 @@ def pairing() -> Chart:
         label(axes, (4.25, 2.9 - 0.3 * n), IMAGES[n], ha="left", fontsize=10)
         told.append(f"{IMAGES[n]} from {_name(entry)} to {_name(unit)}")
     alt = (
-        f"Two grids of four bases {', '.join(BASES)} times {LENGTH} positions, hidden units above and inputs below, with "
+        f"Two grids of the bases {', '.join(BASES)} times {LENGTH} positions, hidden units above, inputs below, with "
         f"four lines, each a weight from an input to a unit: {'; '.join(told)}."
     )
     caption = (
-        "Under both constraints these four weights are one parameter: reversal mirrors the positions of input and unit, "
-        "the complement exchanges C with G and T with A in both. Reversal alone ties the first two, the complement "
+        "Under both constraints these four weights are one parameter: reversal mirrors the position of input and unit, "
+        "the complement exchanges C and G, T and A in both. Reversal alone ties the first two, the complement "
         "alone the first and the third."
     )
     return diagram("invariances-pairing", figure, alt, caption)

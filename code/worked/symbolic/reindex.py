@@ -8,6 +8,7 @@ from itertools import permutations
 from sympy import Add, Dummy, Expr, Indexed, IndexedBase, Sum, Symbol
 
 from worked.symbolic.bijections import Permutation, permutation, powers
+from worked.symbolic.definitions import name_of
 from worked.symbolic.methods import Context, Substitution
 from worked.symbolic.sums import Range, Ranges, fresh, spread
 from worked.symbolic.zero import is_zero
@@ -25,11 +26,13 @@ class Reindex:
     name: str = "reindexing"
 
     def objection(self, left: Expr, right: Expr, context: Context) -> str | None:
-        """Each map is a bijection, and nothing but the order of sums differs: no definition is needed to see it."""
+        """Each map is a bijection, and nothing but the order of sums differs; the right side may be the name of one."""
         if (moves := _moves(self.by, context.ranges)) is None:
             shown = ", ".join(f"{v} -> {image}" for v, image in self.by)
             return f"{shown or 'no map'} is not proved to be a bijection of the index's range"
-        if _ordered(left - right, moves, context.ranges):
+        name, definitions = name_of(right), context.definitions
+        written_out = definitions.unfold(fresh(right), [name]) if name in definitions.by_name else right
+        if any(_ordered(left - shown, moves, context.ranges) for shown in {right, written_out}):
             return None
         return "the two sides differ in more than the order of their sums"
 
