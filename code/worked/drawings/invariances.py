@@ -1,6 +1,6 @@
 """The pairing of units and of inputs under both symmetries: one weight in four places."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from worked.answers.invariances import GROUPS
 from worked.diagrams import canvas, diagram, label
@@ -32,7 +32,7 @@ def pairing() -> Chart:
     told = []
     for n, (unit, entry) in enumerate(zip(orbit(UNIT), orbit(INPUT), strict=True)):
         start, end = _centre(inputs, entry), _centre(units, unit)
-        style = {"color": COLOURS[n], "linestyle": DASHES[n], "linewidth": 2}
+        style: dict[str, Any] = {"color": COLOURS[n], "linestyle": DASHES[n], "linewidth": 2}
         axes.plot(*zip(start, end, strict=True), marker="o", zorder=3, **style)
         axes.plot([3.7, 4.15], [2.9 - 0.3 * n] * 2, **style)
         label(axes, (4.25, 2.9 - 0.3 * n), IMAGES[n], ha="left", fontsize=10)
