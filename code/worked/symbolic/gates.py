@@ -4,7 +4,7 @@ Both sides are evaluated at random sizes and values, off the definition of what 
 differences and once by PyTorch's automatic differentiation.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -25,6 +25,15 @@ def load_torch() -> ModuleType:
     import torch
 
     return torch
+
+
+def multiplications(run: Callable[[], Any]) -> float:
+    """Return how many multiplications PyTorch counts while `run` runs; it counts each as two operations."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() / 2
 
 
 def autograd(evaluator: Evaluator, of: Expr, by: Expr, point: Point) -> float:
