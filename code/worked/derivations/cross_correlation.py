@@ -86,7 +86,7 @@ def shift_derivation() -> Derivation:
             then(
                 wrapped(product(x[around(j - k)], y[j]), j),
                 r"Summed over the places $j = (i + k) \bmod n$ of the signal: a fully connected layer in which the "
-                "weight from $j$ to $k$ depends on their distance alone. This is what shared weights mean.",
+                "weight from $j$ to $k$ depends on the offset $j - k$ alone. This is what shared weights mean.",
             ),
             define(y_shifted[j], y[around(j - s)], "The signal, moved by $s$ places."),
             define(
@@ -114,7 +114,7 @@ def savings_derivation() -> Derivation:
         (
             claim(ALL, n**2, "Neither: a weight for each output $k$ and each input $j$."),
             claim(LOCAL, product(n, W), "Local: an output has a window of $W$ inputs, with weights of its own."),
-            claim(SHARED, n, "Shared: a weight for each distance, the same for all outputs."),
+            claim(SHARED, n, "Shared: a weight for each offset, the same for all outputs."),
             claim(BOTH, W, "Both: a weight for each place in the window."),
         ),
     )
@@ -130,14 +130,14 @@ def jacobian_derivation() -> Derivation:
             claim(
                 BY_X,
                 wrapped(product(KroneckerDelta(i, j), y[around(j + k)]), j),
-                "Part 1. The output is linear in $x$. The sum runs over $j$, as $i$ names the entry that moves.",
+                "Part (1). The output is linear in $x$. The sum runs over $j$, as $i$ names the entry that moves.",
                 Differentiation(),
             ),
             then(y[around(i + k)], "One term of the sum is left."),
             claim(
                 BY_Y,
                 wrapped(product(x[j], KroneckerDelta(i, around(j + k))), j),
-                "Part 2. The output is linear in $y$, too.",
+                "Part (2). The output is linear in $y$, too.",
                 Differentiation(),
             ),
             then(
@@ -176,7 +176,8 @@ def backward_derivation() -> Derivation:
             ),
             then(
                 wrapped(product(y[i], wrapped(product(g[k], x[around(i - k)]), k)), i),
-                "It is that of $y$ with the convolution of $g$ and $x$, too: the two maps are adjoint to the module.",
+                "It is that of $y$ with the convolution of $g$ and $x$, too: for fixed $y$ or fixed $x$ the module "
+                "is linear, and these are the two adjoint maps.",
             ),
         ),
         (MODULE, LOSS),

@@ -173,7 +173,7 @@ def counting() -> Derivation:
             claim(
                 C[n, k] / N[n],
                 product(binomial(n, k), 2**-n),
-                "As a share of all: the binomial distribution of $n$ tosses of a coin.",
+                "As a share of all: the binomial distribution of $n$ tosses of a fair coin.",
                 Closed(used=(C[n, k], N[n]), on=n),
             ),
             define(
@@ -342,7 +342,7 @@ def sizes() -> Derivation:
             claim(
                 share,
                 product(binomial(n - 1, k), p**k, (1 - p) ** (n - 1 - k)),
-                "So the shares are binomial again: the coin now shows *through* with probability $p$.",
+                "So the shares are binomial again, of a coin that shows *through* with probability $p$.",
             ),
             define(
                 L[n],

@@ -54,8 +54,8 @@ def graph() -> Chart:
         "batch-normalization-graph",
         figure,
         f"A graph of what is computed from what: {listed}. Coloured arrows lead from x to {first}.",
-        "What is computed from what. The coloured arrows are the ways on which an input acts; the derivative along an "
-        "arrow holds what else it could pass.",
+        "What is computed from what. The coloured arrows are the three ways in which an input acts; the derivative "
+        "along one of them holds fixed what lies on the others.",
     )
 
 
