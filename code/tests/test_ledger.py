@@ -1,6 +1,7 @@
 """The table of mutants: sums of what the last run counted, and a word on what has changed since."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_what_the_run_counted(tmp_path):
 
 
 def test_a_change_since_then_is_said(tmp_path):
-    myst = table(tmp_path, {NAME: counted(2, 2) | {"code": "of another day"}})
+    myst = table(tmp_path, {NAME: counted(2, 2) | {"stated": "of another day"}})
     assert f"Changed since then: {NAME}." in myst
     assert f"since then: {NAME}" in table(tmp_path, {})
 
@@ -51,3 +52,18 @@ def test_a_change_since_then_is_said(tmp_path):
 def test_without_a_run_there_is_no_table(tmp_path):
     with pytest.raises(RecordError, match="run `make mutants`"):
         ledger.mutation_table(Store(tmp_path))
+
+
+def test_a_reason_may_change_and_a_step_may_not(monkeypatch):
+    topic = derivations.load(NAME)
+    before, derive = derivations.stated(NAME), topic.derive
+
+    def changed(**changes):
+        first, *others = derive()
+        steps = (*first.steps[:-1], replace(first.steps[-1], **changes))
+        return (replace(first, steps=steps), *others)
+
+    monkeypatch.setattr(topic, "derive", lambda: changed(why="Another reason."))
+    assert derivations.stated(NAME) == before
+    monkeypatch.setattr(topic, "derive", lambda: changed(right=topic.z))
+    assert derivations.stated(NAME) != before

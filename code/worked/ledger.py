@@ -97,9 +97,9 @@ def proof_table() -> str:
 
 
 def mutation_counts(name: str, report: Any) -> dict[str, Any]:
-    """What became of the mutants of one derivation, with the code they were made from."""
+    """What became of the mutants of one derivation, with a fingerprint of what was mutated and what refused."""
     return {
-        "code": derivations.code(name),
+        "stated": derivations.stated(name),
         "wrong": report.total("wrong"),
         "rejected": report.total("wrong", "rejected"),
         "equivalent": report.total("equivalent"),
@@ -129,7 +129,7 @@ def mutation_table(store: Store) -> str:
         sums.update(cells)
         rows.append((derivations.load(name).TITLE, *(f"{count:,}" for count in cells.values())))
     rows.append(("All", *(f"{sums[cell]:,}" for cell in cells)))
-    stale = [name for name in derivations.names() if counts.get(name, {}).get("code") != derivations.code(name)]
+    stale = [name for name in derivations.names() if counts.get(name, {}).get("stated") != derivations.stated(name)]
     others = f" Changed since then: {', '.join(stale)}." if stale else ""
     lines = [
         f"Counted on {noted['created'][:10]} by `make mutants`.{others}",

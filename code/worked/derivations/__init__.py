@@ -36,6 +36,18 @@ def code(name: str) -> str:
     return code_fingerprint(closure_of_module(f"{__name__}.{name}"))
 
 
+def stated(name: str) -> str:
+    """Return a fingerprint of the steps, their methods, and the code that proves them; reasons do not count."""
+    closure = closure_of_module(f"{__name__}.{name}")
+    del closure[f"{__name__}.{name}"]
+    steps = [
+        [d.slug, str(d.ranges), str(step.left), str(step.right), str(step.by)]
+        for d in load(name).derive()
+        for step in d.steps
+    ]
+    return sha256({"code": code_fingerprint(closure), "steps": steps})
+
+
 def prove(name: str) -> "Proof":
     """Pass the derivation `name` through its three gates, or raise `worked.symbolic.derivation.Rejected`."""
     from worked.symbolic.proof import pass_gates

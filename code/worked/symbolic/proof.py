@@ -124,7 +124,7 @@ class Proof:
         yield "| gate | compared | largest error | allowed |\n|---|---|---|---|"
         yield (
             f"| proof | {len(proved)} steps, proved symbolically{limited} ({', '.join(methods)}); "
-            f"{self.assumed} definitions, taken from the exercise | exact | exact |"
+            f"{self.assumed} definitions, which are not proved | exact | exact |"
         )
         words = {
             "values": "both sides of each step without a derivative, at random sizes and values",
