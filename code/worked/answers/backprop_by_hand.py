@@ -50,8 +50,8 @@ def step(
 
     z_h = W_h x + b_h    h = σ(z_h)    z_o = W_o h + b_o    y = σ(z_o)
     d_z_o = 2 (y - t) ⊙ y ⊙ (1 - y) / number of squares averaged
-    d_z_h = W_oᵀ d_z_o ⊙ h ⊙ (1 - h)
-    d_W_o = d_z_o hᵀ    d_b_o = d_z_o    d_W_h = d_z_h xᵀ    d_b_h = d_z_h
+    d_z_h = W_o^T d_z_o ⊙ h ⊙ (1 - h)
+    d_W_o = d_z_o h^T    d_b_o = d_z_o    d_W_h = d_z_h x^T    d_b_h = d_z_h
 
     Args:
         x: inputs, `[D]` or `[B, D]`.

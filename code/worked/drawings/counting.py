@@ -55,7 +55,8 @@ def network() -> Chart:
             arrow(axes, (x + 0.06, 1.15), (x + 0.54, 1.15))
             x += 0.6
     alt = "Rectangles that shrink from left to right, one a layer: " + ", then ".join(told) + "."
-    return diagram("counting-network", figure, alt, "Height and width drawn to scale: each layer halves both.")
+    caption = "Height and width drawn to scale: each layer halves both, rounding up."
+    return diagram("counting-network", figure, alt, caption)
 
 
 def reach() -> Chart:
@@ -90,7 +91,7 @@ def reach() -> Chart:
     )
     caption = (
         f"What one unit of the top layer can see, in one direction: {len(seen[1])}, {len(seen[2])} and then "
-        f"{len(seen[3])} neighbours. Windows overlap, so most inputs are reached on several ways."
+        f"{len(seen[3])} neighbours. Windows overlap, so many inputs are reached in several ways."
     )
     return diagram("counting-reach", figure, alt, caption)
 

@@ -43,4 +43,4 @@ def shares() -> Chart:
         "have no label."
     )
     chart = diagram("vgg11-shares", figure, alt, caption)
-    return Chart(chart.name, chart.drawing, chart.alt, chart.caption, numbers)
+    return Chart(chart.name, chart.drawing, chart.alt, chart.caption, numbers, "Computed from the list of layers above")
