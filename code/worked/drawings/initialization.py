@@ -49,7 +49,7 @@ def depth(variances: Mapping[str, Sequence[float]]) -> Chart:
     alt = f"Variance of the pre-activations, 1 in the first layer, through {len(rows) // len(variances)} layers on a "
     caption = (
         "Variance of the pre-activations through wide layers whose weights have the standard deviations in the legend, "
-        "computed layer by layer."
+        "computed layer by layer. The two lines with the right scale coincide at 1."
     )
     alt += f"logarithmic axis: {'; '.join(told)}."
     return Chart("initialization-depth", drawing, alt, caption, rows, "Computed while this page was built")
