@@ -26,7 +26,7 @@ def proof():
 def test_all_gates(proof):
     verdict = proof.verdict()
     assert verdict["steps"] == sum(len(one.steps) for one in DERIVED.values())
-    assert verdict["assumed"] == proof.assumed == 46
+    assert verdict["assumed"] == proof.assumed == 47
     assert verdict["values"]["error"] < 1e-9
     assert verdict["finite_difference"]["error"] < 1e-9
     assert verdict["autograd"]["error"] < 1e-14

@@ -145,6 +145,7 @@ def derive() -> tuple[Derivation, ...]:
         counts(),
         averaging(),
         output,
+        slopes(),
         gradients(output),
         normalising(),
     )
@@ -558,6 +559,21 @@ def scaling() -> Derivation:
             then(product(c, f), "Positive homogeneity: the factor leaves each unit, and the whole network."),
         ),
         (ACTIVATION, UNIT, NETWORK),
+    )
+
+
+def slopes() -> Derivation:
+    """The slope of the activation, which a positive factor does not change."""
+    return Derivation(
+        f"{SLUG}-slope",
+        "The slope of the activation",
+        {},
+        (
+            define(SLOPE.head, SLOPE.body, "$1$ above zero and $\\alpha$ below."),
+            claim(Partial(phi(z), z), slope(z), "It is the derivative.", Differentiation()),
+            claim(slope(product(c, z)), slope(z), "A positive factor leaves it as it is."),
+        ),
+        (ACTIVATION,),
     )
 
 

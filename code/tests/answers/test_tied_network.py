@@ -134,6 +134,51 @@ def test_bad_arguments(shape, symmetry):
         images(torch.zeros(shape), symmetry)
 
 
+def plain(W_1, W_2, X):
+    """The network with free weights, W_1 [units, inputs] and W_2 [units], on inputs [B, inputs]."""
+    return nn.functional.leaky_relu(X @ W_1.T, 0.1) @ W_2
+
+
+def drawn(*sizes):
+    draws = torch.Generator().manual_seed(5)
+    return [torch.randn(size, generator=draws, dtype=torch.float64) for size in sizes]
+
+
+def test_parameters_may_be_permuted_and_rescaled():
+    W_1, W_2, X, factors = drawn((12, 12), 12, (9, 12), 12)
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(plain(W_1[order], W_2[order], X), plain(W_1, W_2, X))
+    c = factors.exp()
+    torch.testing.assert_close(plain(c[:, None] * W_1, W_2 / c, X), plain(W_1, W_2, X))
+    assert (plain(-c[:, None] * W_1, -W_2 / c, X) - plain(W_1, W_2, X)).abs().max() > 0.1
+    assert (plain(W_1, 3 * W_2, X).sign() == plain(W_1, W_2, X).sign()).all()
+
+
+def test_special_weights_allow_more():
+    W_1, W_2, X, moved = drawn((4, 8), 4, (9, 8), (4, 8))
+    before = plain(W_1, W_2, X)
+    silent = W_2 * torch.tensor([0.0, 1, 1, 1])  # nothing goes out: anything may come in
+    torch.testing.assert_close(plain(torch.cat([moved[:1], W_1[1:]]), silent, X), plain(W_1, silent, X))
+    dead = W_1 * torch.tensor([0.0, 1, 1, 1])[:, None]  # nothing comes in
+    torch.testing.assert_close(plain(dead, W_2 + torch.tensor([5.0, 0, 0, 0]), X), plain(dead, W_2, X))
+    equal = W_1[[0, 0, 2, 3]]
+    torch.testing.assert_close(plain(equal, W_2 + torch.tensor([1.0, -1, 0, 0]), X), plain(equal, W_2, X))
+    opposite, out = W_1[[0, 0, 1, 1]] * torch.tensor([1.0, -1, 1, -1])[:, None], torch.tensor([1.0, -1, 1, -1]).double()
+    shift = moved[0] * torch.tensor([1.0, -1, -1, 1])[:, None]
+    torch.testing.assert_close(plain(opposite + shift, out, X), plain(opposite, out, X))
+    unseen = X * torch.tensor([0.0] + [1.0] * 7)  # an input that is always zero
+    changed = W_1 + moved * torch.tensor([1.0] + [0.0] * 7)
+    torch.testing.assert_close(plain(changed, W_2, unseen), plain(W_1, W_2, unseen))
+    for weights, outputs in ((moved, W_2), (W_1, W_2 + 1)):
+        assert (plain(weights, outputs, X) - before).abs().max() > 0.1
+
+
+def test_a_scale_passes_through_the_network():
+    model, draws = network(5, "none")
+    X = torch.randn(7, 4, 5, generator=draws, dtype=torch.float64)
+    torch.testing.assert_close(model(3.5 * X), 3.5 * model(X))
+
+
 def loops(source):
     kinds = ast.For | ast.While | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
     return [node for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
