@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 from worked import derivations, ledger
 from worked.records import Store, write_atomically
+from worked.study import commit
 from worked.symbolic import mutate
 
 AT_LEAST = 40  # wrong mutants for each derivation: fewer would mean that the operators find nothing to change
@@ -65,7 +66,8 @@ def main(names: list[str]) -> int:
     if wrong < IN_ALL:
         print(f"expected at least {IN_ALL} wrong mutants in all, got {wrong}", file=sys.stderr)
         failed = True
-    noted = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "derivations": counts}
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    noted = {"created": created, "commit": commit(), "derivations": counts}
     path = Store.default().root / "mutants.json"
     write_atomically(path, (json.dumps(noted, indent=1, sort_keys=True) + "\n").encode())
     return int(failed)

@@ -22,7 +22,8 @@ def counted(wrong, rejected, **by):
 
 
 def table(folder, counts):
-    (folder / "mutants.json").write_text(json.dumps({"created": "2026-01-01T00:00:00", "derivations": counts}))
+    noted = {"created": "2026-01-01T00:00:00", "commit": "0123456789", "derivations": counts}
+    (folder / "mutants.json").write_text(json.dumps(noted))
     return ledger.mutation_table(Store(folder))
 
 
@@ -45,7 +46,7 @@ def test_what_the_run_counted(tmp_path):
 
 def test_a_change_since_then_is_said(tmp_path):
     myst = table(tmp_path, {NAME: counted(2, 2) | {"stated": "of another day"}})
-    assert f"Changed since then: {NAME}." in myst
+    assert f"changed since then: {NAME}." in myst
     assert f"since then: {NAME}" in table(tmp_path, {})
 
 

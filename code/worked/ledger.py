@@ -97,7 +97,7 @@ def proof_table() -> str:
 
 
 def mutation_counts(name: str, report: Any) -> dict[str, Any]:
-    """What became of the mutants of one derivation, with a fingerprint of what was mutated and what refused."""
+    """What became of the mutants of one derivation, with a fingerprint of what was mutated."""
     return {
         "stated": derivations.stated(name),
         "wrong": report.total("wrong"),
@@ -130,9 +130,9 @@ def mutation_table(store: Store) -> str:
         rows.append((derivations.load(name).TITLE, *(f"{count:,}" for count in cells.values())))
     rows.append(("All", *(f"{sums[cell]:,}" for cell in cells)))
     stale = [name for name in derivations.names() if counts.get(name, {}).get("stated") != derivations.stated(name)]
-    others = f" Changed since then: {', '.join(stale)}." if stale else ""
+    others = f" Their steps have changed since then: {', '.join(stale)}." if stale else ""
     lines = [
-        f"Counted on {noted['created'][:10]} by `make mutants`.{others}",
+        f"Counted on {noted['created'][:10]} by `make mutants`, at the commit {noted['commit'][:8]}.{others}",
         "",
         ":::{list-table} What became of the wrong mutants",
         ":name: ledger-mutants",
