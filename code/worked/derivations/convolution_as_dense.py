@@ -247,7 +247,6 @@ def zero_derivation(regulariser: Derivation) -> Derivation:
 
 def nearest_derivation(regulariser: Derivation) -> Derivation:
     """The distance of a dense layer from a convolution: Pythagoras."""
-    beside = 1 - over_taps(S[r, j, t])
     gap = A[c, j, t] - w[c, r]
     return Derivation(
         f"{SLUG}-nearest",
@@ -261,11 +260,11 @@ def nearest_derivation(regulariser: Derivation) -> Derivation:
             ),
             then(
                 total(
-                    over_matrix(product(beside, A[c, j, t] ** 2)),
+                    outside[c],
                     over_taps(over_matrix(product(S[r, j, t], gap**2))),
                     Sum((a[c, j] - b[c]) ** 2, (j, *PLACE)),
                 ),
-                "Beside the band, and diagonal by diagonal.",
+                "Beside the band, where the convolution has zeros, and in it diagonal by diagonal.",
             ),
             then(
                 total(

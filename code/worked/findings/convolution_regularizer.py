@@ -27,6 +27,7 @@ Setting = tuple[float, float, int]  # sparsity, sharing, samples
 STRONG = STRENGTHS[-1]
 NONE: Setting = (0.0, 0.0, FEW)
 BOTH: Setting = (STRONG, STRONG, FEW)
+SHOWN = {"train_loss": 1000, "test_loss": 1000, "distance": 100}  # thousandths, and percent
 ROUNDING = 1e-20  # the distance of a convolution in double precision is smaller
 
 
@@ -185,21 +186,26 @@ def table(summary: Summary) -> Table:
     lines.append(("", "", f"{FEW:,}", summary.convolution))
     lines += [(f"{s[0]:g}", f"{s[1]:g}", f"{s[2]:,}", summary.dense[s]) for s in many]
     for sparsity, sharing, samples, runs in lines:
-        cells = [_shown(estimate(_metric(runs, metric))) for metric in ("train_loss", "test_loss", "distance")]
+        cells = [_shown(estimate([scale * value for value in _metric(runs, name)])) for name, scale in SHOWN.items()]
         fitted = runs is summary.convolution
         body.append(["convolution" if fitted else "dense", sparsity or "–", sharing or "–", samples, *cells])
         rows += [{**run.spec.config, "seed": run.spec.seed, **run.metrics} for run in runs]
     caption = (
-        "After training: mean over the seeds ± half of its 95 % t interval. The convolution itself was fitted by least "
-        "squares; by definition its distance is zero."
+        "After training: mean squared errors in thousandths, the distance in percent of the squared weights; means "
+        "over the seeds ± half of their 95 % t intervals. The convolution itself was fitted by least squares; its "
+        "distance is zero by definition."
     )
-    header = ("Layer", "λ₁", "λ₂", "Samples", "Train error", "Test error", "Distance")
+    header = ("Layer", "λ₁", "λ₂", "Samples", "Train", "Test", "Distance")
     return Table(f"{SLUG}-table", caption, header, body, rows)
 
 
 def _shown(value: Estimate) -> str:
-    """Two digits of the mean; what is nothing but rounding is zero."""
-    return f"{value.mean:.2g} ± {value.high - value.mean:.1g}" if value.mean > ROUNDING else "0"
+    """As many digits as the interval allows; what is nothing but rounding is zero."""
+    if value.mean < ROUNDING:
+        return "0"
+    half = value.high - value.mean
+    digits = max(0, -math.floor(math.log10(half))) + (1 <= half < 10)
+    return f"{value.mean:.{digits}f} ± {half:.{digits}f}"
 
 
 def matrices(summary: Summary) -> Chart:

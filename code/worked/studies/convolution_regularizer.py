@@ -46,7 +46,7 @@ def specs(profile: Profile, stored: Stored) -> Iterator[Spec]:
 
 
 def penalty(A: "Tensor", a: "Tensor", S: "Tensor", sparsity: float, sharing: float) -> "Tensor":
-    """The regulariser of weights `A` `[M, D, D]` and biases `a` `[M, D]`; `S` `[W, D, D]` are the shift matrices."""
+    """The regulariser: weights `A` `[M, D, D]`, biases `a` `[M, D]`, shifts `S` `[W, D, D]`."""
     w, b = nearest(A, a, S)
     off, band = A - dense(w, S), S.sum(0)
     beside, inside = (1 - band) * off, band * off
