@@ -216,6 +216,18 @@ def test_a_substitution_may_shift_an_index_within_its_range():
         d.check(2)
 
 
+def test_an_equation_is_about_entries_that_exist():
+    """By its formula an entry beyond the end would be zero, too; but there is no such entry."""
+    none = IndexedBase("Z", shape=(W,), real=True)
+    ranges = {r: (Integer(1), W), j: (Integer(1), D), s: (Integer(1), W - 1)}
+    first = define(none[r], w[r] - w[r], "")
+    for entry in (none[r], none[s], none[s + 1]):
+        Derivation("d", "", ranges, (first, claim(entry, Integer(0), ""))).check(1)
+    for entry in (none[j], none[r + 1], none[r + s]):
+        with pytest.raises(Rejected, match="need not exist"):
+            Derivation("d", "", ranges, (first, claim(entry, Integer(0), ""))).check(1)
+
+
 def test_counting_as_a_method():
     number = IndexedBase("n", shape=(W,), real=True)
     ranges = {v: RANGES[v] for v in (W, P, r)}

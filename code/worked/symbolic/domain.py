@@ -2,10 +2,26 @@
 
 from collections.abc import Iterator, Sequence
 
-from sympy import Expr, Indexed, Integer, Limit, Pow, Subs, Sum, default_sort_key, log
+from sympy import (
+    Add,
+    Expr,
+    Indexed,
+    Integer,
+    Limit,
+    Mul,
+    Number,
+    Pow,
+    Subs,
+    Sum,
+    Symbol,
+    default_sort_key,
+    log,
+    preorder_traversal,
+)
 
 from worked.symbolic.definitions import Definitions
 from worked.symbolic.functions import Partial, first_index
+from worked.symbolic.intervals import locate
 from worked.symbolic.sums import Ranges, fresh
 from worked.symbolic.zero import is_nonzero, is_positive
 
@@ -49,6 +65,21 @@ def outside(e: Expr, definitions: Definitions, ranges: Ranges) -> Iterator[str]:
         return
     for part in e.args:
         yield from outside(part, definitions, ranges)
+
+
+def absent(e: Expr, definitions: Definitions, ranges: Ranges) -> Iterator[str]:
+    """Yield whether `e` is an entry of a defined name whose index may lie outside its range; u[i] or u[i + 1], say."""
+    definition = definitions.by_name.get(e.base) if isinstance(e, Indexed) else None
+    if definition is None:
+        return
+    for index, parameter in zip(e.indices, definition.parameters, strict=True):
+        linear = all(isinstance(part, Symbol | Number | Add | Mul) for part in preorder_traversal(index))
+        if parameter not in ranges or not linear or not index.free_symbols & ranges.keys():
+            continue  # what is not declared is not judged
+        span = ranges[parameter]
+        follows = any(bound.has(*definition.parameters) for bound in span)
+        if not follows and locate(span, index, ranges) is not True:
+            yield f"{e} need not exist: {index} is not proved to lie between {span[0]} and {span[1]}"
 
 
 def _plain(e: Expr) -> Expr:

@@ -7,6 +7,7 @@ a reader sees is the reason that was checked.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 from sympy import (
@@ -28,7 +29,7 @@ from sympy import (
 from worked.symbolic.bijections import range_of
 from worked.symbolic.definitions import Definitions, Name, name_of, parameters_of
 from worked.symbolic.deltas import canonical, counted
-from worked.symbolic.domain import outside
+from worked.symbolic.domain import absent, outside
 from worked.symbolic.functions import Partial
 from worked.symbolic.intervals import Range, locate
 from worked.symbolic.latex import latex
@@ -48,7 +49,7 @@ class Context:
 
     def value(self, e: Expr) -> Expr:
         """Return `e` as a function of what is held, see `Definitions.value`; ValueError if an entry does not exist."""
-        for problem in outside(e, self.definitions, self.ranges):
+        for problem in chain(*(check(e, self.definitions, self.ranges) for check in (absent, outside))):
             raise ValueError(problem)
         return self.definitions.value(e, self.held)
 
