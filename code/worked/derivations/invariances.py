@@ -570,7 +570,12 @@ def slopes() -> Derivation:
         {},
         (
             define(SLOPE.head, SLOPE.body, "$1$ above zero and $\\alpha$ below."),
-            claim(Partial(phi(z), z), slope(z), "It is the derivative for $z \\ne 0$; at $z = 0$ there is none.", Differentiation()),
+            claim(
+                Partial(phi(z), z),
+                slope(z),
+                "It is the derivative for $z \\ne 0$; at $z = 0$ there is none.",
+                Differentiation(),
+            ),
             claim(slope(product(c, z)), slope(z), "A positive factor leaves it as it is."),
         ),
         (ACTIVATION,),
