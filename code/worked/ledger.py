@@ -89,7 +89,7 @@ def proof_table() -> str:
         anchor = max(anchor["error"] for anchor in told["anchors"])
         errors = (*(told[gate]["error"] for gate in ("values", "autograd", "finite_difference")), anchor)
         link = f"[{told['title']}]({page})"
-        told_errors = ("no such step" if error is None else f"{error:.0e}" for error in errors)
+        told_errors = ("none" if error is None else f"{error:.0e}" for error in errors)
         rows.append((link, str(told["steps"] - told["assumed"]), str(told["assumed"]), *told_errors))
     for row in rows:
         lines += [("* - " if n == 0 else "  - ") + cell for n, cell in enumerate(row)]
