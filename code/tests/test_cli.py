@@ -17,8 +17,9 @@ from worked import data, studies
 from worked.cli import main
 from worked.findings import lenet5_regularization as findings
 from worked.records import Store
+from worked.replay import replay
 from worked.studies import lenet5_regularization as lenet5
-from worked.study import Context, replay, why_missing
+from worked.study import Context, why_missing
 
 STUDY = studies.load("lenet5-regularization")
 

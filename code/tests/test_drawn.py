@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from worked.machine import StudyError, environment
 from worked.records import Record, Spec, Store
-from worked.study import DRAWN, Context, Measurement, Profile, Study, StudyError, environment, evaluate_weights, replay
+from worked.replay import evaluate_weights, replay
+from worked.study import DRAWN, Context, Measurement, Profile, Study
 
 SPEC = Spec("mean", 1, "full", {"n": 10}, 3, {"name": "uniform numbers", "source": DRAWN})
 
