@@ -37,8 +37,7 @@ def may_go_together(replicates: Sequence[Replicate]) -> str | None:
         shapes, others = ({k: v.shape for k, v in r.model.state_dict().items()} for r in (one, first))
         if shapes != others or str(one.model) != str(first.model):
             return "the networks differ"
-        numbers = {"rate": 0.0, "momentum": 0.0, "weight_decay": 0.0}
-        if replace(one.recipe, **numbers) != replace(first.recipe, **numbers):
+        if _common(one.recipe) != _common(first.recipe):
             return "the recipes differ in more than rate, momentum and weight decay"
     if first.recipe.optimiser != "sgd":
         return f"only SGD is done together, the recipe asks for {first.recipe.optimiser}"
@@ -47,6 +46,11 @@ def may_go_together(replicates: Sequence[Replicate]) -> str | None:
     if first.recipe.precision != "float32":
         return f"networks are trained together in float32, the recipe asks for {first.recipe.precision}"
     return None
+
+
+def _common(recipe: Recipe) -> Recipe:
+    """The recipe without the numbers that replicates may differ in."""
+    return replace(recipe, rate=0.0, momentum=0.0, weight_decay=0.0)
 
 
 def in_groups(

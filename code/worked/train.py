@@ -145,6 +145,7 @@ def step_rates(recipe: Recipe, per_epoch: int) -> list[float]:
     schedules = torch.optim.lr_scheduler
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=recipe.rate)
     steps = recipe.epochs * per_epoch
+    schedule: schedules.LRScheduler
     if recipe.schedule == "one-cycle":
         schedule = schedules.OneCycleLR(optimiser, recipe.rate, total_steps=steps, cycle_momentum=False)
     elif recipe.schedule == "step":
