@@ -54,6 +54,41 @@ class LeNet5(nn.Module):
         return self.classifier(self.features(images))
 
 
+class ConvNet(nn.Sequential):
+    """Convolutional network for colour images of 32 x 32 pixels: three pairs of 3 x 3 convolutions, halved each time.
+
+    Args:
+        widths: maps of each pair.
+        classes: number of outputs.
+    """
+
+    def __init__(self, *, widths: tuple[int, ...] = (32, 64, 128), classes: int = 10):
+        layers: list[nn.Module] = []
+        before = 3
+        for width in widths:
+            for inputs in (before, width):
+                layers += [nn.Conv2d(inputs, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+            layers.append(nn.MaxPool2d(2))
+            before = width
+        super().__init__(*layers, nn.Flatten(), nn.Linear(16 * before, classes))
+
+
+class SearchNet(nn.Sequential):
+    """The network of the hyperparameter search: one convolution of 16 maps, a hidden layer of 32, for 28 x 28 pixels.
+
+    Args:
+        kernel: size of the convolution's kernel; it does not pad.
+        classes: number of outputs, logits: their log-softmax is part of cross-entropy.
+    """
+
+    def __init__(self, *, kernel: int = 5, classes: int = 10):
+        side = (28 - kernel + 1) // 2
+        super().__init__(
+            nn.Conv2d(1, 16, kernel), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(16 * side * side, 32), nn.ReLU(), nn.Linear(32, classes),
+        )  # fmt: skip
+
+
 def parameter_count(model: nn.Module) -> int:
     """Number of trained numbers in ``model``."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
