@@ -17,6 +17,7 @@ BROKEN = {
     '<img src="missing.png" alt="missing">': "HTTP 404",
     '<div style="width: 2000px">wide</div>': "overflow: the page is",
     '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">': "axe image-alt",
+    "<table><tr><th></th></tr><tr><td>1</td></tr></table>": "axe empty-table-header",
     '<p style="color: #bbb; background: #fff">pale</p>': "axe color-contrast",
     '<span class="math">x</span><mjx-container><mjx-merror>Undefined control sequence</mjx-merror></mjx-container>': (
         "formula error: Undefined control sequence"

@@ -164,7 +164,7 @@ def readings_table(numbers: Instance) -> Table:
         "biases not updated": (Integer(1), bias, Integer(0)),
         "one bias for each layer": (Integer(1), Sum(bias, (i, 1, K)), Integer(1)),
     }
-    header = ("reading", "$L$", r"$\partial L/\partial w_7$", "$w_7$ after", "$b^{(1)}_1$ after")
+    header = ("reading", "loss $L$", r"gradient $\partial L/\partial w_7$", "$w_7$ after", "$b^{(1)}_1$ after")
     body, full = [], []
     for name, (factor, gradient, moves) in readings.items():
         wanted = (
