@@ -15,8 +15,8 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 
 from worked import derivations, ledger
+from worked.machine import commit
 from worked.records import Store, write_atomically
-from worked.study import commit
 from worked.symbolic import mutate
 
 AT_LEAST = 40  # wrong mutants for each derivation: fewer would mean that the operators find nothing to change

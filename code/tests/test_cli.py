@@ -16,9 +16,11 @@ from safetensors.torch import load_file, save_file
 from worked import data, studies
 from worked.cli import main
 from worked.findings import lenet5_regularization as findings
+from worked.measurement import Context
 from worked.records import Store
+from worked.replay import replay
 from worked.studies import lenet5_regularization as lenet5
-from worked.study import Context, replay, why_missing
+from worked.study import why_missing
 
 STUDY = studies.load("lenet5-regularization")
 
@@ -207,10 +209,10 @@ def test_nothing_is_chosen_by_test_numbers(store, monkeypatch):
 
 
 def test_a_search_resumes_from_its_journal(store, tmp_path, monkeypatch):
-    import worked.train
+    import worked.replicates
 
-    trained, true_train = [], worked.train.train
-    monkeypatch.setattr("worked.train.train", lambda *a, **k: trained.append(1) or true_train(*a, **k))
+    trained, true_train = [], worked.replicates.train
+    monkeypatch.setattr("worked.replicates.train", lambda *a, **k: trained.append(1) or true_train(*a, **k))
     search, journal, ticks = specs(store, search=True)[1], tmp_path / "journal", []
     context = Context("cpu", code="c", journal=journal, tick=ticks.append)
     whole = STUDY.measure(search, context)

@@ -5,8 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from worked.machine import StudyError, environment
+from worked.measurement import Context, Measurement
 from worked.records import Record, Spec, Store
-from worked.study import DRAWN, Context, Measurement, Profile, Study, StudyError, environment, evaluate_weights, replay
+from worked.replay import evaluate_weights, replay
+from worked.study import DRAWN, Profile, Study
 
 SPEC = Spec("mean", 1, "full", {"n": 10}, 3, {"name": "uniform numbers", "source": DRAWN})
 

@@ -10,13 +10,14 @@ from worked.train import (
     Images,
     Recipe,
     Splits,
+    augmented,
     channel_statistics,
-    epoch_rates,
     evaluation,
     normaliser,
     seeded,
     select_epoch,
     selected_metrics,
+    step_rates,
     train,
 )
 
@@ -137,10 +138,93 @@ def test_channel_statistics_agree_with_numpy():
 
 
 def test_rates_rise_and_fall():
-    rates = epoch_rates(Recipe(10, 0.5), per_epoch=7)
+    rates = step_rates(Recipe(10, 0.5), per_epoch=7)
+    assert len(rates) == 70
     assert rates[0] == pytest.approx(0.5 / 25)
     assert max(rates) == pytest.approx(0.5, rel=0.01)
     assert rates[-1] < 0.05
+
+
+def test_constant_and_stepped_rates():
+    assert step_rates(Recipe(3, 0.5, schedule="constant"), per_epoch=2) == [0.5] * 6
+    stepped = step_rates(Recipe(5, 1.0, schedule="step", gamma=0.5, every=2), per_epoch=2)
+    assert stepped == [1.0] * 4 + [0.5] * 4 + [0.25] * 2
+
+
+RECIPES = {
+    "plain descent": (Recipe(1, 0.1, 32, momentum=0.0, schedule="constant"), torch.optim.SGD, {}),
+    "momentum": (Recipe(1, 0.1, 32, nesterov=False, schedule="constant"), torch.optim.SGD, {"momentum": 0.9}),
+    "adam": (Recipe(1, 0.01, 32, optimiser="adam", schedule="constant"), torch.optim.Adam, {}),
+    "adam with decay": (
+        Recipe(1, 0.01, 32, optimiser="adam", weight_decay=0.1, schedule="constant"),
+        torch.optim.Adam,
+        {"weight_decay": 0.1},
+    ),
+}
+
+
+@pytest.mark.parametrize(("recipe", "theirs", "numbers"), RECIPES.values(), ids=RECIPES.keys())
+def test_optimisers_are_pytorchs_with_its_defaults(recipe, theirs, numbers):
+    ours = train(seeded(network, seed=0), SPLITS, recipe, seed=0).trace["losses"]
+    model, normalised = seeded(network, seed=0), normaliser(SPLITS.train.pixels)
+    optimiser = theirs(model.parameters(), lr=recipe.rate, **numbers)
+    losses = []
+    for batch in torch.randperm(300, generator=torch.Generator().manual_seed(0)).split(32):
+        optimiser.zero_grad()
+        loss = F.cross_entropy(model(normalised(SPLITS.train.pixels[batch])), SPLITS.train.labels[batch])
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert ours == losses
+
+
+@pytest.mark.parametrize("wrong", [{"optimiser": "lion"}, {"schedule": "cosine"}, {"precision": "float8"}])
+def test_what_a_recipe_does_not_know_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"expected \w+ to be one of"):
+        Recipe(1, 0.1, **wrong)
+
+
+def test_each_image_is_shifted_and_mirrored_by_a_draw_of_its_own():
+    pixels = torch.randint(1, 255, (400, 2, 6, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    out = augmented(pixels, Recipe(1, 0.1, flip=True, crop=2), torch.Generator().manual_seed(0))
+    assert out.shape == pixels.shape
+    assert out.dtype == torch.uint8
+    padded = F.pad(pixels, (2, 2, 2, 2))
+    found = set()
+    for one, wide in zip(out, padded, strict=True):
+        for down in range(5):
+            for right in range(5):
+                window = wide[:, down : down + 6, right : right + 5]
+                found |= {
+                    (down, right, flip) for flip in (0, 1) if torch.equal(one, window.flip(2) if flip else window)
+                }
+    assert len(found) == 5 * 5 * 2  # every shift and both mirrorings occur; an image that is none of them adds none
+
+
+def test_augmentation_alone_and_none():
+    pixels = SPLITS.train.pixels[:64]
+    generator = torch.Generator().manual_seed(0)
+    assert augmented(pixels, Recipe(1, 0.1), generator) is pixels
+    mirrored = augmented(pixels, Recipe(1, 0.1, flip=True), generator)
+    same = (mirrored == pixels).flatten(1).all(1)
+    assert 10 < same.sum() < 54
+    assert torch.equal(mirrored[~same], pixels[~same].flip(3))
+
+
+def test_augmentation_touches_training_images_only():
+    recipe = Recipe(2, 0.0, batch_size=32, flip=True, crop=2)  # a rate of zero: the network stays as it was
+    history = train(seeded(network, seed=0), SPLITS, recipe, seed=0).history
+    plain = train(seeded(network, seed=0), SPLITS, Recipe(2, 0.0, batch_size=32), seed=0).history
+    assert history["train_loss"] == plain["train_loss"]
+    assert history["batch_loss"] != plain["batch_loss"]
+
+
+def test_bfloat16_learns_as_well():
+    recipe = Recipe(6, 0.1, batch_size=32, precision="bfloat16")
+    outcome = train(seeded(network, seed=0), SPLITS, recipe, seed=0)
+    assert selected_metrics(outcome.history)["test_accuracy"] > 0.9
+    assert all(value.dtype == torch.float32 for value in outcome.weights.values())
+    assert outcome.trace["losses"] != run(epochs=6).trace["losses"]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from worked import executors
+from worked.measurement import Context
 from worked.records import Store
-from worked.study import PROFILE_NAMES, Context, Study, StudyError
+from worked.study import PROFILE_NAMES, Study, StudyError
 
 POLICIES = ("reuse", "stored", "fresh")
 
@@ -68,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("study", nargs="*", help="all studies if none is named")
     added.add_argument("--profile", choices=PROFILE_NAMES, default="full")
     added.add_argument("--workers", type=_positive, help="processes on a CPU (default: one a core)")
+    added.add_argument("--executor", choices=executors.NAMES, default="local", help="who does the runs")
+    added.add_argument("--scheduler", metavar="ADDRESS", help="of Dask (default: processes of this machine)")
     added.add_argument("--fresh", action="store_true", help="measure again what is stored")
     added.add_argument("--for-build", action="store_true", help="do what $WORKED_RESULTS asks for before a build")
     on_device(added)
@@ -169,6 +173,8 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.profile,
             store,
             device=arguments.device,
+            executor=arguments.executor,
+            scheduler=arguments.scheduler,
             workers=arguments.workers,
             fresh=arguments.fresh or policy == "fresh",
             say=lambda line: print(line, flush=True),
@@ -179,8 +185,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def replay(arguments: argparse.Namespace) -> int:
     """``worked replay``."""
-    from worked.study import prepare_process, resolve_device, stamp
-    from worked.study import replay as replay_record
+    from worked.machine import prepare_process, resolve_device
+    from worked.replay import replay as replay_record
+    from worked.replay import stamp
 
     store, device = Store.default(), resolve_device(arguments.device)
     prepare_process(device)
@@ -260,8 +267,8 @@ def train(arguments: argparse.Namespace) -> int:
     from safetensors.torch import save
     from tqdm import tqdm
 
+    from worked.machine import prepare_process, resolve_device
     from worked.records import write_atomically
-    from worked.study import prepare_process, resolve_device
 
     study, store = _studies([NETWORKS[arguments.network]])[0], Store.default()
     device = resolve_device(arguments.device)
@@ -294,7 +301,8 @@ def train(arguments: argparse.Namespace) -> int:
 
 def test(arguments: argparse.Namespace) -> int:
     """``worked test``."""
-    from worked.study import evaluate_weights, prepare_process, resolve_device
+    from worked.machine import prepare_process, resolve_device
+    from worked.replay import evaluate_weights
 
     study = _studies([NETWORKS[arguments.network]])[0]
     device = resolve_device(arguments.device)

@@ -54,6 +54,55 @@ class LeNet5(nn.Module):
         return self.classifier(self.features(images))
 
 
+class ConvNet(nn.Sequential):
+    """3 x 3 convolutions padded by 1 with ReLU, 2 x 2 max pooling after each size, then one linear layer.
+
+    Args:
+        widths: maps at each size.
+        channels: of the images.
+        side: of the images, which are square; an odd row and column is dropped by pooling.
+        each: convolutions at each size.
+        batch_norm: whether each convolution's maps are normalised, in place of its bias.
+        classes: number of outputs.
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: tuple[int, ...] = (16, 32, 64),
+        channels: int = 3,
+        side: int = 32,
+        each: int = 1,
+        batch_norm: bool = False,
+        classes: int = 10,
+    ):
+        layers: list[nn.Module] = []
+        before = channels
+        for width in widths:
+            for inputs in (before, *[width] * (each - 1)):
+                layers.append(nn.Conv2d(inputs, width, 3, padding=1, bias=not batch_norm))
+                layers += [nn.BatchNorm2d(width), nn.ReLU()] if batch_norm else [nn.ReLU()]
+            layers.append(nn.MaxPool2d(2))
+            before, side = width, side // 2
+        super().__init__(*layers, nn.Flatten(), nn.Linear(side * side * before, classes))
+
+
+class SearchNet(nn.Sequential):
+    """The network of the hyperparameter search: one convolution of 16 maps, a hidden layer of 32, for 28 x 28 pixels.
+
+    Args:
+        kernel: size of the convolution's kernel; it does not pad.
+        classes: number of outputs, logits: their log-softmax is part of cross-entropy.
+    """
+
+    def __init__(self, *, kernel: int = 5, classes: int = 10):
+        side = (28 - kernel + 1) // 2
+        super().__init__(
+            nn.Conv2d(1, 16, kernel), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(16 * side * side, 32), nn.ReLU(), nn.Linear(32, classes),
+        )  # fmt: skip
+
+
 def parameter_count(model: nn.Module) -> int:
     """Number of trained numbers in ``model``."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -8,6 +8,7 @@ the first losses agree across devices.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -53,13 +54,35 @@ class Splits:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: SGD with Nesterov momentum and a one-cycle learning rate (Smith and Topin 2018)."""
+    """How a network is trained. What is not said here is PyTorch's default."""
 
     epochs: int
-    rate: float  # the cycle's peak; it starts at rate / 25, peaks after 30 % of the steps and ends near zero
+    rate: float  # the highest of the schedule
     batch_size: int = 128
-    momentum: float = 0.9
+    momentum: float = 0.9  # of SGD
     weight_decay: float = 0.0  # PyTorch's: its product with every weight and bias is added to the gradient
+    optimiser: str = "sgd"  # or adam
+    nesterov: bool = True  # of SGD with momentum
+    # one-cycle (Smith and Topin 2018): from rate / 25 up to the rate at 30 % of the steps, then down to nearly zero;
+    # constant; or step: the rate times gamma after every so many epochs
+    schedule: str = "one-cycle"
+    gamma: float = 0.1
+    every: int = 1  # epochs
+    flip: bool = False  # mirror each training image with probability 1/2
+    crop: int = 0  # shift each training image by up to so many pixels, zeros move in
+    precision: str = "float32"  # or bfloat16: autocast of the forward pass, weights stay float32
+
+    def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {getattr(self, name)!r}")
+
+
+CHOICES = {
+    "optimiser": ("sgd", "adam"),
+    "schedule": ("one-cycle", "constant", "step"),
+    "precision": ("float32", "bfloat16"),
+}
 
 
 @dataclass
@@ -107,24 +130,50 @@ def select_epoch(validation_accuracy: list[float | None]) -> int:
     return min(finite)[1]
 
 
-def one_cycle(optimiser: torch.optim.Optimizer, recipe: Recipe, per_epoch: int) -> torch.optim.lr_scheduler.OneCycleLR:
-    """The recipe's learning rate, a step for each batch."""
-    return torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.rate, total_steps=recipe.epochs * per_epoch, cycle_momentum=False
-    )
+def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser; on a GPU its update is one fused kernel."""
+    fused = True if next(model.parameters()).is_cuda else None
+    common: dict = {"lr": recipe.rate, "weight_decay": recipe.weight_decay, "fused": fused}
+    if recipe.optimiser == "adam":
+        return torch.optim.Adam(model.parameters(), **common)
+    nesterov = recipe.nesterov and recipe.momentum > 0
+    return torch.optim.SGD(model.parameters(), momentum=recipe.momentum, nesterov=nesterov, **common)
 
 
-def epoch_rates(recipe: Recipe, per_epoch: int) -> list[float]:
-    """The learning rate at the start of each epoch, found by stepping through the schedule without training."""
+def step_rates(recipe: Recipe, per_epoch: int) -> list[float]:
+    """The learning rate of every step, found by stepping through PyTorch's schedule without training."""
+    schedules = torch.optim.lr_scheduler
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=recipe.rate)
-    schedule = one_cycle(optimiser, recipe, per_epoch)
+    steps = recipe.epochs * per_epoch
+    schedule: schedules.LRScheduler
+    if recipe.schedule == "one-cycle":
+        schedule = schedules.OneCycleLR(optimiser, recipe.rate, total_steps=steps, cycle_momentum=False)
+    elif recipe.schedule == "step":
+        schedule = schedules.StepLR(optimiser, recipe.every * per_epoch, gamma=recipe.gamma)
+    else:
+        schedule = schedules.LambdaLR(optimiser, lambda step: 1.0)
     optimiser.step()  # the scheduler warns where it steps before its optimiser
     rates = []
-    for _ in range(recipe.epochs):
+    for _ in range(steps):
         rates.append(float(schedule.get_last_lr()[0]))
-        for _ in range(per_epoch):
-            schedule.step()
+        schedule.step()
     return rates
+
+
+def augmented(pixels: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Bytes ``[N, C, H, W]``, each image shifted and mirrored on its own draw, the whole batch at once.
+
+    The draws come from a generator of the CPU, so that they are the same on every device.
+    """
+    count, _, height, width = pixels.shape
+    if recipe.crop:
+        shifts = torch.randint(2 * recipe.crop + 1, (2, count), generator=generator).to(pixels.device)
+        windows = F.pad(pixels, [recipe.crop] * 4).unfold(2, height, 1).unfold(3, width, 1)
+        pixels = windows[torch.arange(count, device=pixels.device), :, shifts[0], shifts[1]]
+    if recipe.flip:
+        mirrored = torch.rand(count, generator=generator).to(pixels.device) < 0.5
+        pixels = torch.where(mirrored[:, None, None, None], pixels.flip(3), pixels)
+    return pixels
 
 
 def train(
@@ -156,47 +205,47 @@ def train(
     normalised = normaliser(splits.train.pixels)
     model = model.to(device).to(memory_format=torch.channels_last)
 
-    # Data order and dropout have generators of their own: neither disturbs the other.
+    # Data order, augmentation and dropout have generators of their own: none disturbs another.
     order = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.SGD(
-        model.parameters(),
-        lr=recipe.rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.momentum > 0,
-        weight_decay=recipe.weight_decay,
-    )
+    draws = torch.Generator().manual_seed(seed)
+    optimiser = make_optimiser(model, recipe)
     per_epoch = math.ceil(len(splits.train) / recipe.batch_size)
-    schedule = one_cycle(optimiser, recipe, per_epoch)
+    rates = step_rates(recipe, per_epoch)
+    lower = partial(torch.autocast, device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")
 
     outcome = Outcome()
     traced: list[Tensor] = []
-    loss, accuracy = evaluation(model, splits.validation, normalised)
+    loss, accuracy = evaluation(model, splits.validation, normalised, recipe.precision)
     outcome.trace = {
         "initial": {"validation_loss": loss, "validation_accuracy": accuracy},
-        "rates": epoch_rates(recipe, per_epoch),
+        "rates": rates[::per_epoch],
     }
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
+        step = 0
         for epoch in range(recipe.epochs):
             model.train()
             losses = []
             for batch in torch.randperm(len(splits.train), generator=order).to(device).split(recipe.batch_size):
-                batch_loss = F.cross_entropy(model(normalised(splits.train.pixels[batch])), splits.train.labels[batch])
+                pixels = augmented(splits.train.pixels[batch], recipe, draws)
+                with lower():
+                    batch_loss = F.cross_entropy(model(normalised(pixels)), splits.train.labels[batch])
                 optimiser.zero_grad()
                 batch_loss.backward()
+                optimiser.param_groups[0]["lr"] = rates[step]
                 optimiser.step()
-                schedule.step()
+                step += 1
                 losses.append(batch_loss.detach())
-                if epoch * per_epoch + len(losses) == steps:
+                if step == steps:
                     break
             traced += losses[: TRACED_STEPS - len(traced)]
-            if steps is not None and epoch * per_epoch + len(losses) == steps:
+            if step == steps:
                 break
 
             # The only place where the host waits for the device: once an epoch.
             row = {"batch_loss": torch.stack(losses).mean().item()}
             for name in evaluate:
-                loss, accuracy = evaluation(model, getattr(splits, name), normalised)
+                loss, accuracy = evaluation(model, getattr(splits, name), normalised, recipe.precision)
                 row |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
             finite = all(map(math.isfinite, row.values()))
             for name, value in row.items():
@@ -214,14 +263,17 @@ def train(
 
 
 @torch.inference_mode()
-def evaluation(model: nn.Module, images: Images, normalised: Callable[[Tensor], Tensor]) -> tuple[float, float]:
+def evaluation(
+    model: nn.Module, images: Images, normalised: Callable[[Tensor], Tensor], precision: str = "float32"
+) -> tuple[float, float]:
     """Mean cross-entropy and accuracy of ``model`` on ``images``; dropout is off, batch norm uses its averages."""
     model.eval()
     loss = torch.zeros((), dtype=torch.float64, device=images.labels.device)
     correct = torch.zeros((), dtype=torch.int64, device=images.labels.device)
     for start in range(0, len(images), EVALUATION_BATCH):
         batch = images[start : start + EVALUATION_BATCH]
-        logits = model(normalised(batch.pixels))
+        with torch.autocast(images.labels.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            logits = model(normalised(batch.pixels)).float()
         loss += F.cross_entropy(logits, batch.labels, reduction="sum")
         correct += (logits.argmax(1) == batch.labels).sum()
     return loss.item() / len(images), correct.item() / len(images)

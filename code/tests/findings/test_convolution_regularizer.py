@@ -10,10 +10,13 @@ import torch
 from worked.answers import convolution
 from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from worked.findings import convolution_regularizer as shown
+from worked.machine import environment
+from worked.measurement import Context
 from worked.records import Record, Store
+from worked.replay import replay
 from worked.results import Results
 from worked.studies import convolution_regularizer as study
-from worked.study import DRAWN, Context, environment, replay
+from worked.study import DRAWN
 
 CLAIMS = {claim.id: claim for claim in shown.CLAIMS}
 STRONG, ALONE, FEW = shown.STRONG, study.ALONE, study.FEW

@@ -8,11 +8,12 @@ import torch
 
 from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from worked.findings import permuted_pixels as shown
+from worked.measurement import Context
 from worked.page import ROOT
 from worked.records import Record, Store
 from worked.results import Results
 from worked.studies import permuted_pixels as study
-from worked.study import Context, StudyError
+from worked.study import StudyError
 from worked.train import seeded
 
 CLAIMS = {claim.id: claim for claim in shown.CLAIMS}
@@ -157,7 +158,7 @@ def test_every_image_is_permuted_alike():
 def test_only_the_pixels_differ():
     def loaded(pixels):
         profile = study.PROFILES["smoke"]
-        return study.load(study.spec(profile, 0, network="mlp", pixels=pixels, rate=0.1), "cpu")
+        return study.TRAINING.load(study.spec(profile, 0, network="mlp", pixels=pixels, rate=0.1), "cpu")
 
     (plain, *same), (other, *also) = loaded("original"), loaded("permuted")
     assert same == also
@@ -188,9 +189,9 @@ def test_the_networks_are_of_comparable_size():
 
 def test_a_run_measures_and_keeps_its_images():
     profile = study.PROFILES["smoke"]
-    done = study.measure(study.spec(profile, 0, network="mlp", pixels="permuted", rate=0.1), Context("cpu"))
+    done = study.TRAINING.measure(study.spec(profile, 0, network="mlp", pixels="permuted", rate=0.1), Context("cpu"))
     assert {"train_accuracy", "validation_accuracy", "test_accuracy"} <= done.metrics.keys()
     assert [len(image) for image in done.images["test"]] == [2 * 784] * study.SHOWN
     search = study.spec(profile, study.SEARCH_SEED, network="mlp", pixels="original", search="grid", rates="0.1")
-    found = study.measure(search, Context("cpu"))
+    found = study.TRAINING.measure(search, Context("cpu"))
     assert set(found.metrics) == {"selected_epoch", "batch_loss", "validation_loss", "validation_accuracy"}

@@ -7,9 +7,10 @@ import pytest
 
 from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from worked.findings import residual_gradients as findings
+from worked.measurement import Context
 from worked.records import Record
 from worked.studies import residual_gradients as study
-from worked.study import DRAWN, Context
+from worked.study import DRAWN
 
 CLAIMS = {claim.id.removeprefix(f"{study.SLUG}-"): claim for claim in findings.FINDINGS.claims}
 FULL = study.PROFILES["full"]

@@ -10,9 +10,10 @@ import pytest
 from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from worked.estimate import Estimate
 from worked.findings import risk_monte_carlo as found
+from worked.measurement import Context
 from worked.records import Record
 from worked.studies import risk_monte_carlo as study
-from worked.study import DRAWN, Context
+from worked.study import DRAWN
 
 CLAIMS = {claim.id: claim for claim in found.FINDINGS.claims}
 PROFILE = study.PROFILES["full"]

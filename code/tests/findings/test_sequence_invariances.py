@@ -8,9 +8,10 @@ import pytest
 from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from worked.findings import sequence_invariances as findings
 from worked.findings.sequence_invariances import PREPARED, Summary
+from worked.measurement import Context
 from worked.records import Record
 from worked.studies.sequence_invariances import CONSTRAINTS, LABELS, SCALES, STUDY
-from worked.study import DRAWN, Context
+from worked.study import DRAWN
 
 CLAIMS = {claim.id.removeprefix("sequence-invariances-"): claim for claim in findings.FINDINGS.claims}
 # The part and labels of the records, and the metric, whose rise speaks for the claim (-1: whose fall).

@@ -12,7 +12,8 @@ from worked.figures import Chart, Table
 from worked.findings import Findings
 from worked.records import Record
 from worked.studies.lenet5_regularization import BATCH_SIZE, SETTINGS, SLUG, SPLIT_SEED, STUDY
-from worked.study import StudyError, best_trial
+from worked.study import StudyError
+from worked.training import best_trial
 
 NAMES = {"none": "no regularisation", "dropout": "dropout", "weight-decay": "weight decay", "batch-norm": "batch norm"}
 TITLES = {"dropout": "Dropout probability", "weight-decay": "Weight decay factor"}  # of the lines of a search

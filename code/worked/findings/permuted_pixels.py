@@ -9,7 +9,8 @@ from worked.figures import Chart, Table
 from worked.findings import Findings
 from worked.records import Record
 from worked.studies.permuted_pixels import BATCH_SIZE, NETWORKS, PIXELS, SLUG, SPLIT_SEED, STUDY
-from worked.study import StudyError, best_trial
+from worked.study import StudyError
+from worked.training import best_trial
 
 NAMES = {"cnn": "convolutional", "mlp": "fully connected"}
 MARGIN = 0.01  # a change of the accuracy below this is called none

@@ -7,8 +7,9 @@ descent, with the regulariser at several strengths. Cost of ``full``: about a mi
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from worked.measurement import Context, Measurement
 from worked.records import Spec
-from worked.study import DRAWN, Context, Measurement, Profile, Stored, Study
+from worked.study import DRAWN, Profile, Stored, Study
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,26 +5,17 @@ setting is trained on 5 seeds. Cost of ``full``: about 70 minutes on 2 CPU cores
 """
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from worked.records import Spec
-from worked.study import (
-    Context,
-    Measurement,
-    Profile,
-    Stored,
-    Study,
-    best_trial,
-    load_splits,
-    run_measurement,
-    search_measurement,
-)
+from worked.study import Profile, Stored, Study
+from worked.training import Training, best_trial, load_splits
 
 if TYPE_CHECKING:
     from worked.models import LeNet5
-    from worked.study import Loaded
+    from worked.train import Recipe
+    from worked.training import Loaded
 
 SLUG = "lenet5-regularization"
 SETTINGS = ("none", "dropout", "weight-decay", "batch-norm")
@@ -83,11 +74,6 @@ def specs(profile: Profile, stored: Stored) -> Iterator[Spec]:
                 yield spec(profile, seed, regularization=setting, **chosen, epochs=epochs)
 
 
-def epochs(run: Spec) -> int:
-    """Epochs that a run takes."""
-    return run.config["epochs"] * (len(grid(run)) if "search" in run.config else 1)
-
-
 def grid(search: Spec) -> list[dict[str, float]]:
     """The configs that a search tries: every rate with every strength; zero for what the setting does not use."""
     setting = search.config["regularization"]
@@ -114,31 +100,15 @@ def load(run: Spec, device: str) -> "Loaded":
     return load_splits(run, PROFILES[run.profile].settings["validation"], split_seed=SPLIT_SEED, device=device)
 
 
-def measure(run: Spec, context: Context) -> Measurement:
-    """One training run, or the search of one setting."""
-    from worked.train import Outcome, Recipe, seeded, train
+def recipe(config: Mapping[str, Any]) -> "Recipe":
+    """SGD with Nesterov momentum 0.9 under a one-cycle schedule."""
+    from worked.train import Recipe
 
-    config = run.config
-    splits, fingerprints, source = load(run, context.device)
+    return Recipe(config["epochs"], config["rate"], config["batch_size"], weight_decay=config["weight_decay"])
 
-    def trained(chosen: Mapping[str, Any], evaluate: tuple[str, ...]) -> Outcome:
-        model = seeded(partial(network, {**config, **chosen}), seed=run.seed)
-        size, decay = config["batch_size"], chosen["weight_decay"]
-        recipe = Recipe(config["epochs"], chosen["rate"], size, weight_decay=decay)
-        # fmt: off
-        return train(model, splits, recipe, seed=run.seed, evaluate=evaluate,
-                     tick=context.tick, steps=context.steps)
-        # fmt: on
 
-    if "search" in config:
-        # A trial is measured on the validation split alone.
-        trial = partial(trained, evaluate=("validation",))
-        return search_measurement(grid(run), trial, context, fingerprints, source)
-    outcome = trained(config, ("train", "validation", "test"))
-    # One network a setting is kept, for `worked test`.
-    keep = context.keep_weights or run.seed == 0
-    return run_measurement(outcome, context, fingerprints, source, keep_weights=keep)
-
+# One network a setting is kept, for `worked test`.
+TRAINING = Training(load, network, recipe, grid, keeps_weights=lambda run: run.seed == 0)
 
 STUDY = Study(
     slug=SLUG,
@@ -148,8 +118,7 @@ STUDY = Study(
     profiles=PROFILES,
     module=__name__,
     specs=specs,
-    measure=measure,
-    load=load,
-    network=network,
-    epochs=epochs,
+    measure=TRAINING.measure,
+    training=TRAINING,
+    epochs=TRAINING.epochs,
 )

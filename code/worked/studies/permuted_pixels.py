@@ -6,27 +6,18 @@ of the four settings searches its own peak learning rate on the validation split
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from worked.records import Spec
-from worked.study import (
-    Context,
-    Measurement,
-    Profile,
-    Stored,
-    Study,
-    best_trial,
-    load_splits,
-    run_measurement,
-    search_measurement,
-)
+from worked.study import Profile, Stored, Study
+from worked.training import Training, best_trial, load_splits
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from worked.study import Loaded
+    from worked.train import Recipe, Splits
+    from worked.training import Loaded
 
 SLUG = "permuted-pixels"
 NETWORKS = ("cnn", "mlp")
@@ -76,11 +67,6 @@ def grid(search: Spec) -> list[dict[str, float]]:
     return [{"rate": float(rate)} for rate in search.config["rates"].split()]
 
 
-def epochs(run: Spec) -> int:
-    """Epochs that a run takes."""
-    return run.config["epochs"] * (len(grid(run)) if "search" in run.config else 1)
-
-
 def network(config: Mapping[str, Any]) -> "nn.Module":
     """The untrained network of a config, for images of 28 x 28 pixels."""
     from torch import nn
@@ -115,27 +101,21 @@ def load(run: Spec, device: str) -> "Loaded":
     return splits, fingerprints, source
 
 
-def measure(run: Spec, context: Context) -> Measurement:
-    """One training run, or the search of one setting."""
-    from worked.train import Outcome, Recipe, seeded, train
+def recipe(config: Mapping[str, Any]) -> "Recipe":
+    """SGD with Nesterov momentum 0.9 under a one-cycle schedule."""
+    from worked.train import Recipe
 
-    splits, fingerprints, source = load(run, context.device)
+    return Recipe(config["epochs"], config["rate"], config["batch_size"])
 
-    def trained(chosen: Mapping[str, Any], evaluate: tuple[str, ...]) -> Outcome:
-        recipe = Recipe(run.config["epochs"], chosen["rate"], run.config["batch_size"])
-        model, tick, steps = seeded(partial(network, run.config), seed=run.seed), context.tick, context.steps
-        return train(model, splits, recipe, seed=run.seed, evaluate=evaluate, tick=tick, steps=steps)
 
-    if "search" in run.config:
-        trial = partial(trained, evaluate=("validation",))  # a choice sees the validation split alone
-        return search_measurement(grid(run), trial, context, fingerprints, source)
-    outcome = trained(run.config, ("train", "validation", "test"))
-    done = run_measurement(outcome, context, fingerprints, source, keep_weights=context.keep_weights)
-    if run.seed == 0:  # what the networks saw, a string of hexadecimal digits for each of the first images
-        first = splits.test.pixels[:SHOWN].cpu().flatten(1)
-        done = replace(done, images={"test": [bytes(image.tolist()).hex() for image in first]})
-    return done
+def pictures(run: Spec, splits: "Splits") -> dict[str, list[str]]:
+    """What the networks of a setting saw: a string of hexadecimal digits for each of the first images."""
+    if run.seed != 0:
+        return {}
+    return {"test": [bytes(image.tolist()).hex() for image in splits.test.pixels[:SHOWN].cpu().flatten(1)]}
 
+
+TRAINING = Training(load, network, recipe, grid, pictures=pictures)
 
 STUDY = Study(
     slug=SLUG,
@@ -145,8 +125,7 @@ STUDY = Study(
     profiles=PROFILES,
     module=__name__,
     specs=specs,
-    measure=measure,
-    load=load,
-    network=network,
-    epochs=epochs,
+    measure=TRAINING.measure,
+    training=TRAINING,
+    epochs=TRAINING.epochs,
 )

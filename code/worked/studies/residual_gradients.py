@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from worked.measurement import Context, Measurement
 from worked.records import Spec
-from worked.study import DRAWN, Context, Measurement, Profile, Stored, Study
+from worked.study import DRAWN, Profile, Stored, Study
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -7,8 +7,9 @@ errors should err by sqrt(2 / n) of it, whatever the dimension. Cost of ``full``
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from worked.measurement import Context, Measurement
 from worked.records import Spec
-from worked.study import DRAWN, Context, Measurement, Profile, Stored, Study
+from worked.study import DRAWN, Profile, Stored, Study
 
 if TYPE_CHECKING:
     import numpy as np

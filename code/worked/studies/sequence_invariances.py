@@ -7,8 +7,9 @@ constraint are trained on the same few samples. Cost of ``full``: about a minute
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from worked.measurement import Context, Measurement
 from worked.records import Spec
-from worked.study import DRAWN, Context, Measurement, Profile, Stored, Study
+from worked.study import DRAWN, Profile, Stored, Study
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -1,0 +1,342 @@
+"""How near is the training engine to the machine's limit? Side by side in one run: ours, others, and the floor.
+
+- ours: `worked.train`, in each precision; the faster counts.
+- stock loop: a torchvision dataset, one PIL image and one transform at a time, behind a `DataLoader`, with each number
+  of workers; the fastest counts.
+- Lightning: its `Trainer` on the same `DataLoader`, where the package is installed.
+- floor: forward, backward and step on one batch that is already there, in each precision and memory layout; the
+  fastest counts. No loop that reads its data can be faster.
+
+Every round runs each of them once, in turn, so that a disturbance of the machine meets all; a ratio is taken within a
+round, and the median over rounds is what counts. All train the same network with the same batch size, optimiser and
+number of threads. Then 25 configs of the search network: at once (on a GPU), in processes (on a CPU), in turn.
+
+    python benchmarks/engine.py [--rounds N] [--steps N] [--threads N] [--device cpu|cuda] [--out FILE]
+"""
+
+import argparse
+import contextlib
+import itertools
+import json
+import logging
+import multiprocessing
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+import torchvision
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+from torchvision import transforms
+
+from worked import data
+from worked.machine import environment, prepare_process
+from worked.models import ConvNet, LeNet5, SearchNet
+from worked.records import Store, write_atomically
+from worked.replicates import Replicate, in_groups, train_together
+from worked.train import Images, Recipe, Splits, channel_statistics, make_optimiser, normaliser, seeded, train
+
+PRECISIONS = ("float32", "bfloat16")
+LAYOUTS = {"": torch.contiguous_format, ", channels last": torch.channels_last}
+Run = Callable[[nn.Module, Images, torch.device], None]
+Seconds = dict[str, list[float]]  # of every contender, in every round
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A network with its data and its recipe, one epoch of it."""
+
+    name: str
+    build: Callable[[], nn.Module]
+    data: str
+    recipe: Recipe
+
+
+CROPPED = Recipe(1, 0.02, 128, schedule="constant", flip=True, crop=4)
+WORKLOADS = (
+    Workload("LeNet-5", LeNet5, "fashion_mnist", Recipe(1, 0.02, batch_size=64, schedule="constant")),
+    Workload("CIFAR-10 CNN", ConvNet, "cifar10", CROPPED),
+    Workload(
+        "CIFAR-10 CNN, 12 times the work",
+        partial(ConvNet, widths=(32, 64, 128), each=2, batch_norm=True),
+        "cifar10",
+        CROPPED,
+    ),
+)
+
+
+def steps_of(images: Images, recipe: Recipe) -> int:
+    """Batches of an epoch."""
+    return -(-len(images) // recipe.batch_size)
+
+
+class StockDataset(torchvision.datasets.VisionDataset):
+    """Reads an image as torchvision's own data sets do, a PIL image at a time, from images given instead of files."""
+
+    def __init__(self, images: Images, transform: Callable):
+        super().__init__("", transform=transform)
+        pixels = images.pixels.cpu().permute(0, 2, 3, 1)
+        self.pixels, self.labels = (
+            (pixels.squeeze(3) if pixels.shape[3] == 1 else pixels).numpy(),
+            images.labels.tolist(),
+        )
+
+    def __getitem__(self, index: int) -> tuple:
+        return self.transform(Image.fromarray(self.pixels[index])), self.labels[index]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def stock_loader(images: Images, recipe: Recipe, workers: int, device: torch.device) -> DataLoader:
+    """The loader of PyTorch's examples."""
+    size = images.pixels.shape[-1]
+    changes: list[Callable] = [transforms.RandomCrop(size, padding=recipe.crop)] if recipe.crop else []
+    changes += [transforms.RandomHorizontalFlip()] if recipe.flip else []
+    mean, std = ((statistic.flatten() / 255).tolist() for statistic in channel_statistics(images.pixels))
+    return DataLoader(
+        StockDataset(images, transforms.Compose([*changes, transforms.ToTensor(), transforms.Normalize(mean, std)])),
+        recipe.batch_size,
+        shuffle=True,
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+    )
+
+
+def stock(model: nn.Module, images: Images, device: torch.device, *, recipe: Recipe, workers: int) -> None:
+    """One epoch as PyTorch's examples train it."""
+    loader = stock_loader(images, recipe, workers, device)
+    model.to(device).train()
+    optimiser = make_optimiser(model, recipe)
+    for pixels, labels in loader:
+        optimiser.zero_grad()
+        F.cross_entropy(model(pixels.to(device)), labels.to(device)).backward()
+        optimiser.step()
+
+
+def by_lightning(model: nn.Module, images: Images, device: torch.device, *, recipe: Recipe, workers: int) -> None:
+    """One epoch by Lightning's Trainer, everything that it logs and saves turned off."""
+    import lightning
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+
+    class Module(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def training_step(self, batch: tuple, index: int) -> torch.Tensor:
+            return F.cross_entropy(self.model(batch[0]), batch[1])
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return make_optimiser(self.model, recipe)
+
+    quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        accelerator = "gpu" if device.type == "cuda" else "cpu"
+        trainer = lightning.Trainer(max_epochs=1, accelerator=accelerator, devices=1, **quiet)
+        trainer.fit(Module(), stock_loader(images, recipe, workers, device))
+
+
+def ours(model: nn.Module, images: Images, device: torch.device, *, recipe: Recipe) -> None:
+    """One epoch with `worked.train`, evaluating nothing."""
+    one = images[:1]  # the engine looks at the validation split once before it starts
+    train(model, Splits(images, one, one), recipe, seed=0, steps=steps_of(images, recipe))
+
+
+def floor(
+    model: nn.Module, images: Images, device: torch.device, *, recipe: Recipe, precision: str, layout: str
+) -> None:
+    """As many steps as an epoch has, on one batch."""
+    batch = images[: recipe.batch_size]
+    pixels = normaliser(images.pixels)(batch.pixels).contiguous(memory_format=LAYOUTS[layout])
+    model.to(device).to(memory_format=LAYOUTS[layout]).train()
+    optimiser = make_optimiser(model, recipe)
+    half = torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else contextlib.nullcontext()
+    for _ in range(steps_of(images, recipe)):
+        with half:
+            loss = F.cross_entropy(model(pixels), batch.labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+def contenders(recipe: Recipe, workers: Sequence[int]) -> dict[str, Run]:
+    """Everything that is compared, by name; what stands before the comma is its kind."""
+    runs: dict[str, Run] = {
+        **{f"ours, {name}": partial(ours, recipe=replace(recipe, precision=name)) for name in PRECISIONS},
+        **{f"stock loop, {count} workers": partial(stock, recipe=recipe, workers=count) for count in workers},
+        **{
+            f"floor, {precision}{layout}": partial(floor, recipe=recipe, precision=precision, layout=layout)
+            for precision, layout in itertools.product(PRECISIONS, LAYOUTS)
+        },
+    }
+    if find_spec("lightning"):
+        most = max(workers)
+        runs[f"Lightning, {most} workers"] = partial(by_lightning, recipe=recipe, workers=most)
+    return runs
+
+
+def timed(run: Run, build: Callable[[], nn.Module], images: Images) -> float:
+    """Seconds of one run."""
+    model, device = seeded(build, seed=0), images.pixels.device
+    start = time.perf_counter()
+    run(model, images, device)
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def compare(workload: Workload, images: Images, rounds: int, workers: Sequence[int]) -> Seconds:
+    """Time every contender, after a short round that is not counted."""
+    runs = contenders(workload.recipe, workers)
+    for run in runs.values():
+        timed(run, workload.build, images[: 2 * workload.recipe.batch_size])
+    seconds: Seconds = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            seconds[name].append(timed(run, workload.build, images))
+    return seconds
+
+
+def best(seconds: Seconds, kind: str) -> str:
+    """The contender of a kind with the lowest median."""
+    own = (name for name in seconds if name.partition(",")[0] == kind)
+    return min(own, key=lambda name: statistics.median(seconds[name]))
+
+
+def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[float]:
+    """The ratio within each round."""
+    return [a / b for a, b in zip(numerator, denominator, strict=True)]
+
+
+def summary(seconds: Seconds) -> dict[str, list[float]]:
+    """How many times as fast as the others we are, and the share of the floor that we reach, in every round."""
+    mine = seconds[best(seconds, "ours")]
+    kinds = sorted({name.partition(",")[0] for name in seconds} - {"ours", "floor"})
+    return {
+        **{f"times {kind}": ratios(seconds[best(seconds, kind)], mine) for kind in kinds},
+        "share of the floor": ratios(seconds[best(seconds, "floor")], mine),
+    }
+
+
+# -- many configs ----------------------------------------------------------------------------------------------------
+
+CONFIGS = [
+    Recipe(1, rate, batch_size=64, momentum=momentum, schedule="constant")
+    for rate, momentum in itertools.product((1e-4, 3e-4, 1e-3, 3e-3, 1e-2), (0.0, 0.25, 0.5, 0.75, 0.9))
+]
+
+
+def in_turn(images: Images) -> None:
+    """25 configs one after another, on the whole machine."""
+    for recipe in CONFIGS:
+        ours(seeded(SearchNet, seed=0), images, images.pixels.device, recipe=recipe)
+
+
+def at_once(images: Images) -> None:
+    """25 configs in one vmapped training."""
+    replicates = [Replicate(seeded(SearchNet, seed=0), recipe, 0) for recipe in CONFIGS]
+    splits = Splits(images, images[:1], images[:1])
+    in_groups(replicates, lambda group: train_together(group, splits, evaluate=("validation",)))
+
+
+def one_config(recipe: Recipe, images: Images) -> None:
+    """One config in a process of its own: one thread, as `worked run` does it."""
+    prepare_process("cpu")
+    ours(seeded(SearchNet, seed=0), images, torch.device("cpu"), recipe=recipe)
+
+
+def many(images: Images, rounds: int, processes: int) -> Seconds:
+    """Time 25 configs each way."""
+    ways: dict[str, Callable[[], object]] = {"in turn": partial(in_turn, images), "at once": partial(at_once, images)}
+    with contextlib.ExitStack() as stack:
+        if images.pixels.device.type == "cpu":
+            pool = stack.enter_context(ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")))
+            list(pool.map(one_config, CONFIGS[:processes], [images[:64]] * processes))  # started before it counts
+            ways["in processes"] = lambda: list(pool.map(one_config, CONFIGS, [images] * len(CONFIGS)))
+        seconds: Seconds = {name: [] for name in ways}
+        for _ in range(rounds):
+            for name, way in ways.items():
+                start = time.perf_counter()
+                way()
+                if images.pixels.is_cuda:
+                    torch.cuda.synchronize()
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+# -- the command -----------------------------------------------------------------------------------------------------
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return "median (smallest to largest)"."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def table(seconds: Seconds, told: dict[str, list[float]]) -> str:
+    """A line for each contender and each ratio: the median over rounds, with the smallest and the largest."""
+    lines = [f"  {name:36}{spread(values):>26} s" for name, values in seconds.items()]
+    return "\n".join([*lines, *(f"  {name:36}{spread(values):>26}" for name, values in told.items())])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the options, measure, print the tables, write the record."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--rounds", type=int, default=5, help="times that each is run (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=200, help="batches of a run (default %(default)s)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="(default %(default)s)")
+    parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2], help="of the loaders (default 0 1 2)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="workloads whose name contains it")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--generated", action="store_true", help="use the generated stand-ins")
+    parser.add_argument("--out", type=Path, help="the record (default: benchmarks/DEVICE.json beside the results)")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    device, source = torch.device(options.device), "generated" if options.generated else None
+    measured: dict[str, dict] = {}
+
+    def images(name: str, count: int) -> Images:
+        split = data.load(name, "train", source=source)
+        return Images(split.images, split.labels)[:count].to(device)
+
+    def note(name: str, few: Images, batch: int, seconds: Seconds, told: dict[str, list[float]]) -> None:
+        measured[name] = {"images": len(few), "batch": batch, "seconds": seconds, "ratios": told}
+        print(f"{name}, {len(few):,} images, batch {batch}\n{table(seconds, told)}\n", flush=True)
+
+    for workload in (one for one in WORKLOADS if options.only in one.name):
+        size = workload.recipe.batch_size
+        few = images(workload.data, options.steps * size)
+        seconds = compare(workload, few, options.rounds, options.workers)
+        note(workload.name, few, size, seconds, summary(seconds))
+    size = CONFIGS[0].batch_size
+    few = images("mnist", max(1, options.steps // 4) * size)
+    seconds = many(few, options.rounds, options.threads)
+    told = {f"times in turn, {way}": ratios(seconds["in turn"], seconds[way]) for way in seconds if way != "in turn"}
+    note("25 configs of the search network", few, size, seconds, told)
+
+    record = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "environment": environment(device.type) | {"threads": options.threads},
+        "rounds": options.rounds,
+        "source": source or "official",
+        "measured": measured,
+    }
+    out = options.out or Store.default().root / "benchmarks" / f"{device.type}.json"
+    write_atomically(out, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
