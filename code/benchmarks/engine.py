@@ -41,11 +41,22 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from worked import data
+from worked.estimate import estimate
 from worked.machine import environment, prepare_process
 from worked.models import ConvNet, LeNet5, SearchNet
 from worked.records import Store, write_atomically
 from worked.replicates import Replicate, in_groups, train_together
-from worked.train import Images, Recipe, Splits, channel_statistics, make_optimiser, normaliser, seeded, train
+from worked.train import (
+    Images,
+    Recipe,
+    Splits,
+    channel_statistics,
+    evaluation,
+    make_optimiser,
+    normaliser,
+    seeded,
+    train,
+)
 
 PRECISIONS = ("float32", "bfloat16")
 LAYOUTS = {"": torch.contiguous_format, ", channels last": torch.channels_last}
@@ -115,11 +126,11 @@ def stock_loader(images: Images, recipe: Recipe, workers: int, device: torch.dev
 
 
 def stock(model: nn.Module, images: Images, device: torch.device, *, recipe: Recipe, workers: int) -> None:
-    """One epoch as PyTorch's examples train it."""
+    """Training as PyTorch's examples do it."""
     loader = stock_loader(images, recipe, workers, device)
     model.to(device).train()
     optimiser = make_optimiser(model, recipe)
-    for pixels, labels in loader:
+    for pixels, labels in itertools.chain.from_iterable(loader for _ in range(recipe.epochs)):
         optimiser.zero_grad()
         F.cross_entropy(model(pixels.to(device)), labels.to(device)).backward()
         optimiser.step()
@@ -150,10 +161,10 @@ def by_lightning(model: nn.Module, images: Images, device: torch.device, *, reci
         trainer.fit(Module(), stock_loader(images, recipe, workers, device))
 
 
-def ours(model: nn.Module, images: Images, device: torch.device, *, recipe: Recipe) -> None:
-    """One epoch with `worked.train`, evaluating nothing."""
+def ours(model: nn.Module, images: Images, device: torch.device, *, recipe: Recipe, seed: int = 0) -> None:
+    """Training with `worked.train`, evaluating nothing."""
     one = images[:1]  # the engine looks at the validation split once before it starts
-    train(model, Splits(images, one, one), recipe, seed=0, steps=steps_of(images, recipe))
+    train(model, Splits(images, one, one), recipe, seed=seed, steps=recipe.epochs * steps_of(images, recipe))
 
 
 def floor(
@@ -232,6 +243,22 @@ def summary(seconds: Seconds) -> dict[str, list[float]]:
     }
 
 
+# -- the same accuracy ------------------------------------------------------------------------------------------------
+
+
+def accuracies(workload: Workload, images: Images, test: Images, epochs: int, seeds: int) -> dict[str, list[float]]:
+    """Test accuracy after the same epochs of our loop and of the stock loop, seed by seed, from equal first weights."""
+    recipe, normalised = replace(workload.recipe, epochs=epochs), normaliser(images.pixels)
+    reached: dict[str, list[float]] = {"ours": [], "stock loop": []}
+    for seed in range(seeds):
+        torch.manual_seed(seed)  # the stock loop's order of the images
+        for name, run in {"ours": partial(ours, seed=seed), "stock loop": partial(stock, workers=0)}.items():
+            model = seeded(workload.build, seed=seed)
+            run(model, images, images.pixels.device, recipe=recipe)
+            reached[name].append(evaluation(model, test, normalised)[1])
+    return reached
+
+
 # -- many configs ----------------------------------------------------------------------------------------------------
 
 CONFIGS = [
@@ -298,6 +325,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="times that each is run (default %(default)s)")
     parser.add_argument("--steps", type=int, default=200, help="batches of a run (default %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="(default %(default)s)")
+    parser.add_argument("--epochs", type=int, default=3, help="of the trainings whose accuracy is compared")
+    parser.add_argument("--seeds", type=int, default=5, help="of those trainings, 0 for none")
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2], help="of the loaders (default 0 1 2)")
     parser.add_argument("--only", default="", metavar="TEXT", help="workloads whose name contains it")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -308,8 +337,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     device, source = torch.device(options.device), "generated" if options.generated else None
     measured: dict[str, dict] = {}
 
-    def images(name: str, count: int) -> Images:
-        split = data.load(name, "train", source=source)
+    def images(name: str, count: int, part: str = "train") -> Images:
+        split = data.load(name, part, source=source)
         return Images(split.images, split.labels)[:count].to(device)
 
     def note(name: str, few: Images, batch: int, seconds: Seconds, told: dict[str, list[float]]) -> None:
@@ -321,6 +350,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         few = images(workload.data, options.steps * size)
         seconds = compare(workload, few, options.rounds, options.workers)
         note(workload.name, few, size, seconds, summary(seconds))
+        if options.seeds:
+            reached = accuracies(workload, few, images(workload.data, 10_000, "test"), options.epochs, options.seeds)
+            measured[workload.name]["accuracy"] = {"epochs": options.epochs, **reached}
+            gap = estimate([mine - theirs for mine, theirs in zip(*reached.values(), strict=True)])
+            means = ", ".join(f"{name} {estimate(values).percent}" for name, values in reached.items())
+            print(f"  test accuracy after {options.epochs} epochs, {options.seeds} seeds: {means}; ours less theirs ")
+            print(f"  {100 * gap.mean:+.2f} points, 95 % interval {100 * gap.low:+.2f} to {100 * gap.high:+.2f}\n")
     size = CONFIGS[0].batch_size
     few = images("mnist", max(1, options.steps // 4) * size)
     seconds = many(few, options.rounds, options.threads)
