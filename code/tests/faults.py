@@ -173,6 +173,7 @@ def test_a_killed_search_goes_on_where_it_was(tmp_path):
     process.kill()
     process.communicate()
     wait_for(lambda: not running(process.pid))
+    wait_for(lambda: not running(process.pid))
     # A search that was done when the kill came may have left its journal, too: the parent had not stored it.
     journal = max(bench.store.rglob("*.trials.partial"), key=lambda path: path.stat().st_mtime_ns)
     # A mark on the noted trial shows whether it is used or measured again; the kill may have cut a line short.
