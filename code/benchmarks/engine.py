@@ -7,9 +7,11 @@
 - floor: forward, backward and step on one batch that is already there, in each precision and memory layout; the
   fastest counts. No loop that reads its data can be faster.
 
-Every round runs each of them once, in turn, so that a disturbance of the machine meets all; a ratio is taken within a
-round, and the median over rounds is what counts. All train the same network with the same batch size, optimiser and
-number of threads. Then 25 configs of the search network: at once (on a GPU), in processes (on a CPU), in turn.
+A short round finds the fastest of each kind. Then every round runs each of these once, in turn, so that a disturbance
+of the machine meets all; a ratio is taken within a round, and the median over rounds is what counts. All train the same
+network with the same batch size, optimiser and number of threads. Then flips and crops alone, against those of
+torchvision and (where it is installed) Kornia; and 25 configs of the search network: at once (on a GPU), in processes
+(on a CPU), in turn.
 
     python benchmarks/engine.py [--rounds N] [--steps N] [--threads N] [--device cpu|cuda] [--out FILE]
 """
@@ -24,7 +26,7 @@ import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -39,6 +41,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torchvision import transforms
+from torchvision.transforms import v2
 
 from worked import data
 from worked.estimate import estimate
@@ -48,6 +51,7 @@ from worked.records import Store, write_atomically
 from worked.replicates import Replicate, in_groups, train_together
 from worked.train import (
     Images,
+    Loader,
     Recipe,
     Splits,
     channel_statistics,
@@ -74,16 +78,9 @@ class Workload:
     recipe: Recipe
 
 
-CROPPED = Recipe(1, 0.02, 128, schedule="constant", flip=True, crop=4)
 WORKLOADS = (
     Workload("LeNet-5", LeNet5, "fashion_mnist", Recipe(1, 0.02, batch_size=64, schedule="constant")),
-    Workload("CIFAR-10 CNN", ConvNet, "cifar10", CROPPED),
-    Workload(
-        "CIFAR-10 CNN, 12 times the work",
-        partial(ConvNet, widths=(32, 64, 128), each=2, batch_norm=True),
-        "cifar10",
-        CROPPED,
-    ),
+    Workload("CIFAR-10 CNN", ConvNet, "cifar10", Recipe(1, 0.02, 128, schedule="constant", flip=True, crop=4)),
 )
 
 
@@ -200,26 +197,23 @@ def contenders(recipe: Recipe, workers: Sequence[int]) -> dict[str, Run]:
     return runs
 
 
-def timed(run: Run, build: Callable[[], nn.Module], images: Images) -> float:
-    """Seconds of one run."""
-    model, device = seeded(build, seed=0), images.pixels.device
-    start = time.perf_counter()
-    run(model, images, device)
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+def compare(workload: Workload, images: Images, rounds: int, workers: Sequence[int]) -> tuple[Seconds, Seconds]:
+    """Seconds of the fastest contender of each kind, and of all of them in the shorter round that chose it."""
+    device = images.pixels.device
 
+    def trained(run: Run, few: Images) -> None:
+        run(seeded(workload.build, seed=0), few, device)
 
-def compare(workload: Workload, images: Images, rounds: int, workers: Sequence[int]) -> Seconds:
-    """Time every contender, after a short round that is not counted."""
     runs = contenders(workload.recipe, workers)
-    for run in runs.values():
-        timed(run, workload.build, images[: 2 * workload.recipe.batch_size])
-    seconds: Seconds = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            seconds[name].append(timed(run, workload.build, images))
-    return seconds
+    for count in (2 * workload.recipe.batch_size, len(images) // 4):  # the first, which is not counted, warms up
+        tried = interleaved({name: partial(trained, run, images[:count]) for name, run in runs.items()}, 1, device)
+    chosen = {name: runs[name] for kind in kinds(tried) if (name := best(tried, kind))}
+    return interleaved({name: partial(trained, run, images) for name, run in chosen.items()}, rounds, device), tried
+
+
+def kinds(names: Iterable[str]) -> list[str]:
+    """The kinds of contenders: what stands before the comma of their names."""
+    return list(dict.fromkeys(name.partition(",")[0] for name in names))
 
 
 def best(seconds: Seconds, kind: str) -> str:
@@ -234,12 +228,14 @@ def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[flo
 
 
 def summary(seconds: Seconds) -> dict[str, list[float]]:
-    """How many times as fast as the others we are, and the share of the floor that we reach, in every round."""
+    """How many times as fast as the others we are, the share of the floor that we reach, and how many times
+    as fast as the stock loop the floor is, in every round."""
     mine = seconds[best(seconds, "ours")]
-    kinds = sorted({name.partition(",")[0] for name in seconds} - {"ours", "floor"})
+    others = [kind for kind in kinds(seconds) if kind not in ("ours", "floor")]
     return {
-        **{f"times {kind}": ratios(seconds[best(seconds, kind)], mine) for kind in kinds},
+        **{f"times {kind}": ratios(seconds[best(seconds, kind)], mine) for kind in others},
         "share of the floor": ratios(seconds[best(seconds, "floor")], mine),
+        "times stock loop, of the floor": ratios(seconds[best(seconds, "stock loop")], seconds[best(seconds, "floor")]),
     }
 
 
@@ -257,6 +253,56 @@ def accuracies(workload: Workload, images: Images, test: Images, epochs: int, se
             run(model, images, images.pixels.device, recipe=recipe)
             reached[name].append(evaluation(model, test, normalised)[1])
     return reached
+
+
+# -- flips and crops ---------------------------------------------------------------------------------------------------
+
+
+def gathered(images: Images, recipe: Recipe, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """Go through the images once, in shuffled batches, each changed and normalised."""
+    normalised = normaliser(images.pixels)
+    for batch in torch.randperm(len(images)).split(recipe.batch_size):
+        normalised(change(images.pixels[batch.to(images.pixels.device)]))
+
+
+def by_loader(images: Images, recipe: Recipe) -> None:
+    """The same with the engine's own loader."""
+    normalised = normaliser(images.pixels)
+    for pixels, _ in Loader(images, recipe).epoch(torch.Generator(), torch.Generator()):
+        normalised(pixels)
+
+
+def augmenters(recipe: Recipe, side: int) -> dict[str, Callable[[Images], None]]:
+    """Flips and crops in several ways; all but one give each image draws of its own."""
+    changes = v2.Compose([v2.RandomCrop(side, padding=recipe.crop), v2.RandomHorizontalFlip()])
+    ways: dict[str, Callable[[Images], None]] = {
+        "augmentation, ours": partial(by_loader, recipe=recipe),
+        "augmentation, torchvision.transforms.v2, image by image": partial(
+            gathered, recipe=recipe, change=lambda pixels: torch.stack([changes(one) for one in pixels])
+        ),
+        "augmentation, torchvision.transforms.v2, one draw a batch": partial(gathered, recipe=recipe, change=changes),
+    }
+    if find_spec("kornia"):
+        from kornia.augmentation import AugmentationSequential, RandomCrop, RandomHorizontalFlip
+
+        kornia = AugmentationSequential(RandomCrop((side, side), padding=recipe.crop), RandomHorizontalFlip())
+        ways["augmentation, Kornia"] = partial(
+            gathered, recipe=recipe, change=lambda pixels: kornia(pixels.float() / 255).mul_(255)
+        )
+    return ways
+
+
+def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int, device: torch.device) -> Seconds:
+    """Time every way once a round."""
+    seconds: Seconds = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
 
 
 # -- many configs ----------------------------------------------------------------------------------------------------
@@ -294,15 +340,7 @@ def many(images: Images, rounds: int, processes: int) -> Seconds:
             pool = stack.enter_context(ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")))
             list(pool.map(one_config, CONFIGS[:processes], [images[:64]] * processes))  # started before it counts
             ways["in processes"] = lambda: list(pool.map(one_config, CONFIGS, [images] * len(CONFIGS)))
-        seconds: Seconds = {name: [] for name in ways}
-        for _ in range(rounds):
-            for name, way in ways.items():
-                start = time.perf_counter()
-                way()
-                if images.pixels.is_cuda:
-                    torch.cuda.synchronize()
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
+        return interleaved(ways, rounds, images.pixels.device)
 
 
 # -- the command -----------------------------------------------------------------------------------------------------
@@ -323,7 +361,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the options, measure, print the tables, write the record."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="times that each is run (default %(default)s)")
-    parser.add_argument("--steps", type=int, default=200, help="batches of a run (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=390, help="batches of a run (default %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="(default %(default)s)")
     parser.add_argument("--epochs", type=int, default=3, help="of the trainings whose accuracy is compared")
     parser.add_argument("--seeds", type=int, default=5, help="of those trainings, 0 for none")
@@ -348,8 +386,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for workload in (one for one in WORKLOADS if options.only in one.name):
         size = workload.recipe.batch_size
         few = images(workload.data, options.steps * size)
-        seconds = compare(workload, few, options.rounds, options.workers)
+        seconds, tried = compare(workload, few, options.rounds, options.workers)
         note(workload.name, few, size, seconds, summary(seconds))
+        measured[workload.name]["tried"] = tried
         if options.seeds:
             reached = accuracies(workload, few, images(workload.data, 10_000, "test"), options.epochs, options.seeds)
             measured[workload.name]["accuracy"] = {"epochs": options.epochs, **reached}
@@ -357,6 +396,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             means = ", ".join(f"{name} {estimate(values).percent}" for name, values in reached.items())
             print(f"  test accuracy after {options.epochs} epochs, {options.seeds} seeds: {means}; ours less theirs ")
             print(f"  {100 * gap.mean:+.2f} points, 95 % interval {100 * gap.low:+.2f} to {100 * gap.high:+.2f}\n")
+        if workload.recipe.crop:
+            ways = augmenters(workload.recipe, few.pixels.shape[-1])
+            seconds = interleaved({name: partial(way, few) for name, way in ways.items()}, options.rounds, device)
+            own = next(iter(seconds))
+            told = {f"times {name}": ratios(taken, seconds[own]) for name, taken in seconds.items() if name != own}
+            note(f"Flips and crops, {workload.name}", few, size, seconds, told)
     size = CONFIGS[0].batch_size
     few = images("mnist", max(1, options.steps // 4) * size)
     seconds = many(few, options.rounds, options.threads)

@@ -20,7 +20,7 @@ def test_every_contender_is_run_printed_and_kept(tmp_path, capsys):
     printed, record = capsys.readouterr().out, json.loads(out.read_text())
     assert record["source"] == "generated"
     assert record["environment"]["threads"] == 1
-    expected = [*(workload.name for workload in engine.WORKLOADS), "25 configs of the search network"]
+    expected = [*(w.name for w in engine.WORKLOADS), "Flips and crops, CIFAR-10 CNN", "25 configs of the search network"]
     assert sorted(record["measured"]) == sorted(expected)
     for name, measured in record["measured"].items():
         assert name in printed
@@ -28,6 +28,7 @@ def test_every_contender_is_run_printed_and_kept(tmp_path, capsys):
         assert all(f"  {contender:36}" in printed for contender in measured["seconds"])
     kinds = {name.partition(",")[0] for name in record["measured"]["LeNet-5"]["seconds"]}
     assert {"ours", "stock loop", "floor"} <= kinds
+    assert len(record["measured"]["LeNet-5"]["tried"]) >= 7  # both precisions of ours, four floors, the stock loop
 
 
 def test_ratios_are_taken_within_a_round():
@@ -41,7 +42,8 @@ def test_ratios_are_taken_within_a_round():
     told = engine.summary(seconds)
     assert told["times stock loop"] == [2.0, 2.0, 2.0]
     assert told["share of the floor"] == [0.5, 0.9, 0.9]
-    assert "0.90 (0.50 to 0.90)" in engine.table(seconds, told).splitlines()[-1]
+    assert told["times stock loop, of the floor"] == [4.0, 4 / 1.8, 20 / 9]
+    assert "0.90 (0.50 to 0.90)" in engine.table(seconds, told).splitlines()[-2]
 
 
 def test_the_stock_loop_trains_on_the_same_images():

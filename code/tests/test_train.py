@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -8,9 +9,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from worked.train import (
     Images,
+    Loader,
     Recipe,
     Splits,
-    augmented,
     channel_statistics,
     evaluation,
     normaliser,
@@ -184,28 +185,39 @@ def test_what_a_recipe_does_not_know_is_refused(wrong):
         Recipe(1, 0.1, **wrong)
 
 
+def an_epoch(pixels, recipe):
+    """The images that a loader hands out in one epoch, in their own order."""
+    loader = Loader(Images(pixels, torch.arange(len(pixels))), recipe)
+    batches = loader.epoch(torch.Generator().manual_seed(0), torch.Generator().manual_seed(0))
+    images, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    assert not torch.equal(labels, torch.arange(len(pixels)))
+    assert torch.equal(labels.sort().values, torch.arange(len(pixels)))  # each image once
+    return images[labels.argsort()]
+
+
 def test_each_image_is_shifted_and_mirrored_by_a_draw_of_its_own():
     pixels = torch.randint(1, 255, (400, 2, 6, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    out = augmented(pixels, Recipe(1, 0.1, flip=True, crop=2), torch.Generator().manual_seed(0))
+    out = an_epoch(pixels, Recipe(1, 0.1, batch_size=64, flip=True, crop=2))
     assert out.shape == pixels.shape
     assert out.dtype == torch.uint8
     padded = F.pad(pixels, (2, 2, 2, 2))
     found = set()
     for one, wide in zip(out, padded, strict=True):
-        for down in range(5):
-            for right in range(5):
-                window = wide[:, down : down + 6, right : right + 5]
-                found |= {
-                    (down, right, flip) for flip in (0, 1) if torch.equal(one, window.flip(2) if flip else window)
-                }
-    assert len(found) == 5 * 5 * 2  # every shift and both mirrorings occur; an image that is none of them adds none
+        windows = {
+            (down, right): wide[:, down : down + 6, right : right + 5]
+            for down, right in itertools.product(range(5), repeat=2)
+        }
+        places = {(*place, 0) for place, window in windows.items() if torch.equal(one, window)}
+        places |= {(*place, 1) for place, window in windows.items() if torch.equal(one, window.flip(2))}
+        assert places  # it is a window of its own image
+        found |= places
+    assert len(found) == 5 * 5 * 2  # every shift and both mirrorings occur
 
 
 def test_augmentation_alone_and_none():
     pixels = SPLITS.train.pixels[:64]
-    generator = torch.Generator().manual_seed(0)
-    assert augmented(pixels, Recipe(1, 0.1), generator) is pixels
-    mirrored = augmented(pixels, Recipe(1, 0.1, flip=True), generator)
+    assert torch.equal(an_epoch(pixels, Recipe(1, 0.1)), pixels)
+    mirrored = an_epoch(pixels, Recipe(1, 0.1, flip=True))
     same = (mirrored == pixels).flatten(1).all(1)
     assert 10 < same.sum() < 54
     assert torch.equal(mirrored[~same], pixels[~same].flip(3))

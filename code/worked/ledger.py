@@ -2,10 +2,11 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from worked import derivations, findings
+from worked import benchmark, derivations, findings
 from worked.claims import CHANCE, NOT_SUPPORTED, SUPPORTED, UNDECIDED, Verdict
 from worked.findings import Findings
 from worked.page import PROOFS
@@ -30,8 +31,8 @@ def judged(finding: Findings, store: Store) -> list[Verdict]:
 
 
 def verdicts(store: Store) -> list[Verdict]:
-    """Every claim of every study, judged."""
-    return [verdict for finding in findings.every() for verdict in judged(finding, store)]
+    """Every claim of every study, judged, and those of the benchmark."""
+    return [v for finding in findings.every() for v in judged(finding, store)] + benchmark.verdicts(store)
 
 
 def accept(store: Store, today: list[Verdict]) -> None:
@@ -145,13 +146,20 @@ def mutation_table(store: Store) -> str:
     return "\n".join(lines) + "\n:::\n"
 
 
-def claim_list(finding: Findings, store: Store) -> str:
-    """A study's claims with verdict and evidence, each linked to its place on the study's page, as MyST."""
+def claim_list(verdicts: Sequence[Verdict]) -> str:
+    """Claims with verdict and evidence, each linked to its place on its page, as MyST."""
     lines = []
-    for verdict in judged(finding, store):
+    for verdict in verdicts:
         kind = verdict.state.replace(" ", "-")
         lines.append(
             f"- [{verdict.state}]{{.verdict .{kind}}} [{verdict.claim.statement}](#claim-{verdict.claim.id}): "
             f"{verdict.numbers}"
         )
     return "\n".join(lines)
+
+
+def claim_lists(store: Store) -> str:
+    """The claims of every study, and of the benchmark, each list under its title and question, as MyST."""
+    lists = [(found.study.title, found.study.question, judged(found, store)) for found in findings.every()]
+    lists.append((benchmark.TITLE, benchmark.QUESTION, benchmark.verdicts(store)))
+    return "\n\n".join(f"**{title}.** {question}\n\n{claim_list(told)}" for title, question, told in lists if told)

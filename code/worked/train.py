@@ -1,12 +1,12 @@
 """The training engine: tensors in, an :class:`Outcome` out; it reads no files and prints nothing.
 
-Images stay on the device as bytes; a batch is gathered, cast and normalised there. Nothing waits for the device
+Images stay on the device as bytes; a batch is gathered, augmented and normalised there. Nothing waits for the device
 inside an epoch. Initial weights and the order of the data come from the CPU's generator on every device, so that
 the first losses agree across devices.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -113,11 +113,17 @@ def channel_statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def normaliser(train_pixels: Tensor) -> Callable[[Tensor], Tensor]:
-    """A function that gives each channel of uint8 images the mean 0 and deviation 1 of the training split."""
-    mean, std = channel_statistics(train_pixels)
+    """A function that gives each channel of uint8 images the mean 0 and deviation 1 of the training split.
+
+    Its result is channels-last. The statistics are repeated along a row of pixels, so that the inner loop is long.
+    """
+    width = train_pixels.shape[3]
+    mean, std = (statistic.flatten().repeat(width) for statistic in channel_statistics(train_pixels))
 
     def normalised(pixels: Tensor) -> Tensor:
-        return pixels.float().sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+        images = pixels.permute(0, 2, 3, 1)
+        rows = images.flatten(2).float().sub_(mean).div_(std)
+        return rows.view(images.shape).permute(0, 3, 1, 2)
 
     return normalised
 
@@ -160,20 +166,46 @@ def step_rates(recipe: Recipe, per_epoch: int) -> list[float]:
     return rates
 
 
-def augmented(pixels: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Bytes ``[N, C, H, W]``, each image shifted and mirrored on its own draw, the whole batch at once.
+class Loader:
+    """The training split on its device, ready to be gathered: each image shifted and mirrored on its own draw.
 
-    The draws come from a generator of the CPU, so that they are the same on every device.
+    It keeps the images row by row with their channels together and, where images are mirrored, their mirror images
+    too: a batch is a copy of whole images, then one gather from the windows of a shift.
     """
-    count, _, height, width = pixels.shape
-    if recipe.crop:
-        shifts = torch.randint(2 * recipe.crop + 1, (2, count), generator=generator).to(pixels.device)
-        windows = F.pad(pixels, [recipe.crop] * 4).unfold(2, height, 1).unfold(3, width, 1)
-        pixels = windows[torch.arange(count, device=pixels.device), :, shifts[0], shifts[1]]
-    if recipe.flip:
-        mirrored = torch.rand(count, generator=generator).to(pixels.device) < 0.5
-        pixels = torch.where(mirrored[:, None, None, None], pixels.flip(3), pixels)
-    return pixels
+
+    def __init__(self, images: Images, recipe: Recipe):
+        self.recipe, self.count, self.labels = recipe, len(images), images.labels
+        self.pixels = images.pixels.permute(0, 2, 3, 1).contiguous()
+        if recipe.flip:
+            self.pixels, self.labels = torch.cat([self.pixels, self.pixels.flip(2)]), self.labels.repeat(2)
+
+    def epoch(self, order: torch.Generator, draws: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Every image once: batches of bytes ``[B, C, H, W]``, channels-last, and labels ``[B]``.
+
+        Order and draws come from generators of the CPU, so that they are the same on every device; they are moved
+        there once.
+        """
+        crop, device = self.recipe.crop, self.labels.device
+        image, shifts = torch.randperm(self.count, generator=order), torch.zeros(2, self.count, dtype=torch.int64)
+        if crop:
+            shifts = torch.randint(2 * crop + 1, (2, self.count), generator=draws)
+        if self.recipe.flip:
+            image = image + self.count * (torch.rand(self.count, generator=draws) < 0.5)
+        places = torch.cat([image[None], shifts]).to(device)
+        for image, top, left in places.split(self.recipe.batch_size, dim=1):
+            pixels = self.pixels.index_select(0, image)
+            if crop:
+                pixels = _shifted(pixels, crop, top, left)
+            yield pixels.permute(0, 3, 1, 2), self.labels[image]
+
+
+def _shifted(pixels: Tensor, crop: int, top: Tensor, left: Tensor) -> Tensor:
+    """A window of its own from each of the images ``[B, H, W, C]`` with a margin of zeros."""
+    count, *shape = pixels.shape
+    padded = F.pad(pixels, [0, 0, *[crop] * 4])
+    image, row, pixel, _ = padded.stride()
+    windows = padded.as_strided((count, 2 * crop + 1, 2 * crop + 1, *shape), (image, row, pixel, row, pixel, 1))
+    return windows[torch.arange(count, device=pixels.device), top, left]
 
 
 def train(
@@ -202,7 +234,7 @@ def train(
         ``<split>_accuracy``. A loss that is not finite ends the run: its epoch holds ``None``, ``diverged`` says so.
     """
     device = splits.train.pixels.device
-    normalised = normaliser(splits.train.pixels)
+    normalised, loader = normaliser(splits.train.pixels), Loader(splits.train, recipe)
     model = model.to(device).to(memory_format=torch.channels_last)
 
     # Data order, augmentation and dropout have generators of their own: none disturbs another.
@@ -226,10 +258,9 @@ def train(
         for epoch in range(recipe.epochs):
             model.train()
             losses = []
-            for batch in torch.randperm(len(splits.train), generator=order).to(device).split(recipe.batch_size):
-                pixels = augmented(splits.train.pixels[batch], recipe, draws)
+            for pixels, labels in loader.epoch(order, draws):
                 with lower():
-                    batch_loss = F.cross_entropy(model(normalised(pixels)), splits.train.labels[batch])
+                    batch_loss = F.cross_entropy(model(normalised(pixels)), labels)
                 optimiser.zero_grad()
                 batch_loss.backward()
                 optimiser.param_groups[0]["lr"] = rates[step]

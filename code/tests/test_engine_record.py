@@ -1,0 +1,114 @@
+"""The benchmark's record on its page: ratios, verdicts that turn at their bounds, and what is said where none is."""
+
+import json
+
+import pytest
+
+from worked import benchmark, ledger
+from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from worked.page import ROOT
+from worked.records import RecordError, Store
+
+TINY = 1e-6
+
+
+def around(value):
+    return [value - TINY, value, value + TINY]
+
+
+def fabricated(device="cpu", *, times=None, share=0.95, gap=0.0, many=20.0):
+    """A record in which every ratio is a little around a value."""
+    workloads = {}
+    for name, (bound, _) in benchmark.BOUNDS[device].items():
+        workloads[name] = {
+            "images": 1280,
+            "batch": 128,
+            "seconds": {"ours, float32": [1.0, 2.0, 3.0], "stock loop, 0 workers": [4.0, 8.0, 15.0]},
+            "ratios": {"times stock loop": around(times or bound + 1), "share of the floor": around(share)},
+            "accuracy": {"epochs": 3, "ours": around(0.9 + gap), "stock loop": [0.9] * 3},
+        }
+    way = {"cpu": "in processes", "cuda": "at once"}[device]
+    workloads[benchmark.MANY] = {
+        "images": 10,
+        "batch": 5,
+        "seconds": {"in turn": [2.0] * 3, way: [1.0] * 3},
+        "ratios": {f"times in turn, {way}": around(many)},
+    }
+    return {
+        "created": "2026-01-02T03:04:05+00:00",
+        "environment": {"device_name": "a processor", "threads": 2, "torch": "2.0+cpu"},
+        "rounds": 3,
+        "source": "official",
+        "measured": workloads,
+    }
+
+
+def stored(folder, record, device="cpu"):
+    (folder / "benchmarks").mkdir(exist_ok=True)
+    (folder / "benchmarks" / f"{device}.json").write_text(json.dumps(record))
+    return Store(folder)
+
+
+def verdict(store, name):
+    return next(found for found in benchmark.verdicts(store) if found.claim.id == name).state
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_every_claim_turns_at_its_bound(tmp_path, device):
+    cnn, bounds = f"engine-{device}-cnn", benchmark.BOUNDS[device][benchmark.CNN]
+    many = {"cpu": 1.0, "cuda": 10.0}[device]
+    for name, setting, bound in (
+        (f"{cnn}-stock", "times", bounds[0]),
+        (f"{cnn}-floor", "share", bounds[1]),
+        (f"engine-{device}-many", "many", many),
+    ):
+        for offset, state in ((0.01, SUPPORTED), (0.0, UNDECIDED), (-0.01, NOT_SUPPORTED)):
+            store = stored(tmp_path, fabricated(device, **{setting: bound + offset}), device)
+            assert verdict(store, name) == state, (name, offset)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_equal_accuracy_means_an_interval_inside_the_margin(tmp_path, sign):
+    name = "engine-cpu-lenet-5-accuracy"
+    for gap, state in ((0.99, SUPPORTED), (1.0, UNDECIDED), (1.01, NOT_SUPPORTED)):
+        store = stored(tmp_path, fabricated(gap=sign * gap * benchmark.SAME))
+        assert verdict(store, name) == state
+
+
+def test_ratios_are_taken_within_a_round_and_the_fastest_comes_first():
+    table = benchmark.times(benchmark.Benchmark("cpu", fabricated()), benchmark.LENET)
+    assert [row[0] for row in table.body] == ["ours, float32", "stock loop, 0 workers"]
+    assert table.body[1][1:] == ["8.00 (4.00 to 15.00)", "4.00 (4.00 to 5.00)"]
+    assert len(table.rows) == 6
+
+
+def test_the_accuracies_and_their_difference():
+    (row, _) = benchmark.accuracies(benchmark.Benchmark("cpu", fabricated(gap=-0.005))).body
+    assert row[:2] == [benchmark.LENET, "3"]
+    assert row[4].startswith("−0.50 (−0.50 to −0.50")
+
+
+def test_a_device_without_a_record_is_named_with_what_it_leaves_open(tmp_path):
+    store = stored(tmp_path, fabricated())
+    said = benchmark.missing(store)
+    assert "no record of a GPU exists" in said
+    for claim in benchmark.claims("cuda"):
+        assert claim.statement in said
+    stored(tmp_path, fabricated("cuda"), "cuda")
+    assert benchmark.missing(store) == ""
+    assert {found.claim.id.split("-")[1] for found in benchmark.verdicts(store)} == {"cpu", "cuda"}
+
+
+def test_half_a_record_is_refused(tmp_path):
+    record = fabricated()
+    del record["measured"][benchmark.CNN]
+    with pytest.raises(RecordError, match=r"run `python code/benchmarks/engine\.py` again"):
+        benchmark.verdicts(stored(tmp_path, record))
+
+
+def test_the_committed_record_is_judged_in_the_ledger():
+    store = Store(ROOT / "results")
+    told = ledger.claim_lists(store)
+    assert benchmark.every(store)
+    for found in benchmark.verdicts(store):
+        assert f"#claim-{found.claim.id}" in told

@@ -1,0 +1,207 @@
+"""The speed of the training engine as `benchmarks/engine.py` measured it: a record a device, tables and claims."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from worked.claims import Claim, Verdict
+from worked.estimate import Estimate, estimate
+from worked.figures import Table
+from worked.records import RecordError, Store, read_json
+
+TITLE = "The training engine"
+QUESTION = "How near is the engine to the limit of the machine, and does it learn the same?"
+LENET, CNN, MANY = "LeNet-5", "CIFAR-10 CNN", "25 configs of the search network"
+SAME = 0.01  # two accuracies that differ by less than this are called equal
+# How many times as fast as the stock loop, and which share of the floor; None where nothing is asked.
+BOUNDS: dict[str, dict[str, tuple[float, float | None]]] = {
+    "cpu": {LENET: (2.5, 0.9), CNN: (4.0, 0.9)},
+    "cuda": {LENET: (20.0, None), CNN: (20.0, 0.8)},
+}
+DEVICES = {"cpu": "CPU", "cuda": "GPU"}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One record: everything that was timed on one device, in rounds."""
+
+    device: str  # cpu or cuda
+    record: Mapping[str, Any]
+
+    @property
+    def measured(self) -> Mapping[str, Any]:
+        """What was timed, by name: seconds and ratios of every round."""
+        return self.record["measured"]
+
+    def ratio(self, workload: str, name: str) -> list[float]:
+        """A ratio in every round."""
+        return self.measured[workload]["ratios"][name]
+
+    def provenance(self) -> str:
+        """One line on where and when it was measured."""
+        environment = self.record["environment"]
+        parts = (
+            f"{self.record['source']} data",
+            environment["device_name"],
+            f"{environment['threads']} threads",
+            "PyTorch " + environment["torch"].partition("+")[0],
+            f"{self.record['rounds']} rounds",
+            self.record["created"][:10],
+            f"[record](repo:results/benchmarks/{self.device}.json)",
+        )
+        return " · ".join(parts)
+
+
+def read(device: str, store: Store) -> Benchmark | None:
+    """The record of ``device``, None where none was made.
+
+    Raises:
+        RecordError: the record is not one of `benchmarks/engine.py`.
+    """
+    path = store.root / "benchmarks" / f"{device}.json"
+    if not path.exists():
+        return None
+    record = read_json(path)
+    lost = {"created", "environment", "measured", "rounds", "source"} - set(record)
+    if lost or not set(BOUNDS[device]) <= set(record["measured"]):
+        raise RecordError(f"{path} is not a whole benchmark: run `python code/benchmarks/engine.py` again")
+    return Benchmark(device, record)
+
+
+def every(store: Store) -> list[Benchmark]:
+    """The records there are."""
+    return [found for device in BOUNDS if (found := read(device, store))]
+
+
+def _above(workload: str, ratio: str, bound: float) -> Callable[[Benchmark], Sequence[float]]:
+    return lambda benchmark: [value - bound for value in benchmark.ratio(workload, ratio)]
+
+
+def _difference(workload: str) -> Callable[[Benchmark], Sequence[float]]:
+    def evidence(benchmark: Benchmark) -> list[float]:
+        reached = benchmark.measured[workload]["accuracy"]
+        return [ours - theirs for ours, theirs in zip(reached["ours"], reached["stock loop"], strict=True)]
+
+    return evidence
+
+
+def is_within(effect: Estimate) -> bool | None:
+    """True where the whole interval is nearer to zero than ``SAME``, False where all of it is farther."""
+    if effect.low > -SAME and effect.high < SAME:
+        return True
+    return False if effect.low > SAME or effect.high < -SAME else None
+
+
+def claims(device: str) -> list[Claim]:
+    """What is asked of the engine on a device."""
+    place, found = f"on this {DEVICES[device]}", []
+    for workload, (times, share) in BOUNDS[device].items():
+        slug = f"engine-{device}-{workload.split()[-1].lower()}"
+        found.append(
+            Claim(f"{slug}-stock", f"{place}, the {workload} trains at least {times:g} times as fast as the stock loop",
+                  _above(workload, "times stock loop", times), f"ratio minus {times:g}", "times", 1.0)
+        )  # fmt: skip
+        if share:
+            found.append(
+                Claim(f"{slug}-floor",
+                      f"{place}, training the {workload} reaches {share:g} of the speed that computing alone allows",
+                      _above(workload, "share of the floor", share), f"share minus {share:g}")
+            )  # fmt: skip
+        found.append(
+            Claim(f"{slug}-accuracy",
+                  f"{place}, the {workload} reaches the stock loop's test accuracy, within {100 * SAME:g} percentage "
+                  "point, after the same epochs", _difference(workload), "difference", holds=is_within)
+        )  # fmt: skip
+    way, bound = ("at once", 10.0) if device == "cuda" else ("in processes", 1.0)
+    words = f"{bound:g} times as fast as" if bound > 1 else "faster than"
+    found.append(
+        Claim(f"engine-{device}-many", f"{place}, 25 configs {way} train {words} 25 in turn",
+              _above(MANY, f"times in turn, {way}", bound), f"ratio minus {bound:g}", "times", 1.0)
+    )  # fmt: skip
+    return found
+
+
+def judged(benchmark: Benchmark) -> list[Verdict]:
+    """Every claim on the record's device."""
+    return [claim.judge(benchmark) for claim in claims(benchmark.device)]
+
+
+def verdicts(store: Store) -> list[Verdict]:
+    """Every claim on every device that has a record."""
+    return [verdict for benchmark in every(store) for verdict in judged(benchmark)]
+
+
+def brief(benchmark: Benchmark) -> str:
+    """The answer in a few sentences."""
+    told = []
+    for workload in BOUNDS[benchmark.device]:
+        ratio, share = (benchmark.ratio(workload, name) for name in ("times stock loop", "share of the floor"))
+        told.append(
+            f"{workload} trains {spread(ratio)} times as fast as with the stock loop, at {spread(share)} of the speed "
+            "that computing alone allows"
+        )
+    words = "; ".join(f"{v.claim.statement}: **{v.state}**" for v in judged(benchmark) if "stock" in v.claim.id)
+    return (
+        f"On {benchmark.record['environment']['threads']} threads of this {DEVICES[benchmark.device]}, "
+        f"{'; '.join(told)} (median, smallest and largest of {benchmark.record['rounds']} rounds).\n\n"
+        f"What was asked: {words}."
+    )
+
+
+def missing(store: Store) -> str:
+    """Which devices have no record, in a sentence; nothing where all have one."""
+    lost = [name for device, name in DEVICES.items() if read(device, store) is None]
+    if not lost:
+        return ""
+    asked = "; ".join(claim.statement for device in DEVICES if DEVICES[device] in lost for claim in claims(device))
+    return f"**Not measured:** no record of a {' or a '.join(lost)} exists. What is asked there, unanswered: {asked}."
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    """Median, smallest and largest."""
+    low, middle, high = (f"{value:.{digits}f}" for value in (min(values), statistics.median(values), max(values)))
+    return f"{middle} ({low} to {high})"
+
+
+def times(benchmark: Benchmark, workload: str) -> Table:
+    """Seconds of every contender, and how many times ours."""
+    measured = benchmark.measured[workload]
+    seconds: Mapping[str, list[float]] = measured["seconds"]
+    own = min(
+        (name for name in seconds if name.startswith(("ours", "augmentation, ours", "in "))),
+        key=lambda name: statistics.median(seconds[name]),
+    )
+    body = [
+        [name, spread(taken), spread([a / b for a, b in zip(taken, seconds[own], strict=True)])]
+        for name, taken in sorted(seconds.items(), key=lambda item: statistics.median(item[1]))
+    ]
+    rows = [{"name": name, "round": n, "seconds": t} for name, taken in seconds.items() for n, t in enumerate(taken, 1)]
+    caption = (
+        f"{workload}: {measured['images']:,} images in batches of {measured['batch']}. Median, smallest and largest of "
+        f"{benchmark.record['rounds']} interleaved rounds; the ratio, taken within a round, is to *{own}*."
+    )
+    name = f"engine-{benchmark.device}-{'-'.join(workload.lower().replace(',', '').split())}"
+    header = ("What ran", "Seconds", f"Times “{own}”")
+    return Table(name, caption, header, body, rows, benchmark.provenance())
+
+
+def accuracies(benchmark: Benchmark) -> Table:
+    """Test accuracy of both loops after the same epochs."""
+    body, rows = [], []
+    for workload in BOUNDS[benchmark.device]:
+        reached = benchmark.measured[workload]["accuracy"]
+        gap = estimate(_difference(workload)(benchmark))
+        points = f"{100 * gap.mean:+.2f} ({100 * gap.low:+.2f} to {100 * gap.high:+.2f})".replace("-", "−")
+        means = [estimate(reached[loop]).percent for loop in ("ours", "stock loop")]
+        body.append([workload, str(reached["epochs"]), *means, points])
+        rows += [
+            {"workload": workload, "seed": seed, "ours": ours, "stock loop": theirs}
+            for seed, (ours, theirs) in enumerate(zip(reached["ours"], reached["stock loop"], strict=True))
+        ]
+    caption = (
+        "Test accuracy after the same epochs on the same images, from the same initial weights: mean ± half of the "
+        "95 % interval over seeds, and the difference in percentage points with its interval."
+    )
+    header = ("Network", "Epochs", "Ours", "Stock loop", "Difference")
+    return Table(f"engine-{benchmark.device}-accuracies", caption, header, body, rows, benchmark.provenance())
