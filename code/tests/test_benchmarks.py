@@ -20,7 +20,11 @@ def test_every_contender_is_run_printed_and_kept(tmp_path, capsys):
     printed, record = capsys.readouterr().out, json.loads(out.read_text())
     assert record["source"] == "generated"
     assert record["environment"]["threads"] == 1
-    expected = [*(w.name for w in engine.WORKLOADS), "Flips and crops, CIFAR-10 CNN", "25 configs of the search network"]
+    expected = [
+        *(w.name for w in engine.WORKLOADS),
+        "Flips and crops, CIFAR-10 CNN",
+        "25 configs of the search network",
+    ]
     assert sorted(record["measured"]) == sorted(expected)
     for name, measured in record["measured"].items():
         assert name in printed

@@ -57,6 +57,7 @@ def test_each_has_the_trace_and_the_weights_of_its_single_run(both):
         assert together.trace["rates"] == pytest.approx(alone.trace["rates"])
         if alone.diverged:
             continue
+        assert together.trace["curve"] == pytest.approx(alone.trace["curve"], rel=CLOSE)
         assert together.trace["initial"] == pytest.approx(alone.trace["initial"], rel=CLOSE)
         assert together.trace["losses"] == pytest.approx(alone.trace["losses"], rel=CLOSE)
         assert together.weights.keys() == alone.weights.keys()

@@ -13,6 +13,7 @@ from worked.train import (
     Recipe,
     Splits,
     channel_statistics,
+    curve,
     evaluation,
     normaliser,
     seeded,
@@ -64,6 +65,18 @@ def test_agrees_with_a_plain_pytorch_loop():
     trace = run(weight_decay=0.01).trace
     assert trace["losses"] == pytest.approx(losses[:20], rel=1e-4, abs=1e-6)
     assert len(trace["rates"]) == 3
+
+
+def test_the_curve_is_the_mean_loss_of_each_tenth_of_an_epoch():
+    losses = torch.arange(50.0)
+    assert curve(torch.stack([losses, -losses])) == [means := [5 * n + 2.0 for n in range(10)], [-m for m in means]]
+    assert curve(torch.tensor([[1.0, math.inf, 3.0]])) == [[1.0, None, 3.0]]
+    outcome = run()
+    epochs, points = len(outcome.history["batch_loss"]), len(outcome.trace["curve"])
+    assert points % epochs == 0
+    each = points // epochs
+    first = sum(outcome.trace["curve"][:each]) / each
+    assert first == pytest.approx(outcome.history["batch_loss"][0], rel=0.05)  # parts differ by a batch in size
 
 
 def test_learns_and_keeps_the_selected_epoch():

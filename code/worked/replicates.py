@@ -14,7 +14,18 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 from torch.nn import functional as F
 
-from worked.train import TRACED_STEPS, Images, Outcome, Recipe, Splits, normaliser, select_epoch, step_rates, train
+from worked.train import (
+    TRACED_STEPS,
+    Images,
+    Outcome,
+    Recipe,
+    Splits,
+    curve,
+    normaliser,
+    select_epoch,
+    step_rates,
+    train,
+)
 
 EVALUATION_BATCH = 1000  # images, for every replicate at once
 
@@ -131,6 +142,7 @@ def train_together(
         outcome.trace = {
             "initial": {"validation_loss": first[n][0], "validation_accuracy": first[n][1]},
             "rates": starts,
+            "curve": [],
         }
     traced: list[Tensor] = []
     for epoch in range(recipe.epochs):
@@ -150,9 +162,11 @@ def train_together(
             found = _evaluations(skeleton, parameters, buffers, getattr(splits, name), normalised)
             for row, (mean, accuracy) in zip(rows, found, strict=True):
                 row |= {f"{name}_loss": mean, f"{name}_accuracy": accuracy}
+        curves = curve(table.T)
         for n, (outcome, row) in enumerate(zip(outcomes, rows, strict=True)):
             if outcome.diverged:
                 continue
+            outcome.trace["curve"] += curves[n]
             finite = all(map(math.isfinite, row.values()))
             for name, value in row.items():
                 outcome.history.setdefault(name, []).append(value if finite else None)

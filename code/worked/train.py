@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 TRACED_STEPS = 20  # losses kept for replay
+CURVE_POINTS = 10  # of the training loss, in an epoch
 EVALUATION_BATCH = 1000  # images; fits the cache of a CPU core and is large enough for a GPU
 
 
@@ -232,6 +233,7 @@ def train(
     Returns:
         history: ``batch_loss`` (mean over the epoch as trained) and, for each split evaluated, ``<split>_loss`` and
         ``<split>_accuracy``. A loss that is not finite ends the run: its epoch holds ``None``, ``diverged`` says so.
+        trace: for replay, and ``curve``, the mean loss as trained of each tenth of each epoch.
     """
     device = splits.train.pixels.device
     normalised, loader = normaliser(splits.train.pixels), Loader(splits.train, recipe)
@@ -251,6 +253,7 @@ def train(
     outcome.trace = {
         "initial": {"validation_loss": loss, "validation_accuracy": accuracy},
         "rates": rates[::per_epoch],
+        "curve": [],
     }
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -275,6 +278,7 @@ def train(
 
             # The only place where the host waits for the device: once an epoch.
             row = {"batch_loss": torch.stack(losses).mean().item()}
+            outcome.trace["curve"] += curve(torch.stack(losses)[None])[0]
             for name in evaluate:
                 loss, accuracy = evaluation(model, getattr(splits, name), normalised, recipe.precision)
                 row |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
@@ -314,6 +318,12 @@ def selected_metrics(history: Mapping[str, list[float | None]]) -> dict[str, flo
     """The metrics of the epoch that :func:`select_epoch` chooses; ``selected_epoch`` counts from 1."""
     epoch = select_epoch(history["validation_accuracy"])
     return {"selected_epoch": epoch + 1, **{name: values[epoch] for name, values in history.items()}}
+
+
+def curve(losses: Tensor) -> list[list[float | None]]:
+    """Means of the losses ``[R, steps]`` of an epoch over each tenth of it, for each of R runs."""
+    parts = losses.tensor_split(min(CURVE_POINTS, losses.shape[1]), dim=1)
+    return [_finite(run) for run in torch.stack([part.mean(1) for part in parts], 1).tolist()]
 
 
 def _finite(values: list[float]) -> list[float | None]:
