@@ -137,9 +137,10 @@ def brief(benchmark: Benchmark) -> str:
     told = []
     for workload in BOUNDS[benchmark.device]:
         ratio, share = (benchmark.ratio(workload, name) for name in ("times stock loop", "share of the floor"))
+        most = benchmark.ratio(workload, "times stock loop, of the floor")
         told.append(
             f"{workload} trains {spread(ratio)} times as fast as with the stock loop, at {spread(share)} of the speed "
-            "that computing alone allows"
+            f"that computing alone allows, which is {spread(most)} times the stock loop's"
         )
     words = "; ".join(f"{v.claim.statement}: **{v.state}**" for v in judged(benchmark) if "stock" in v.claim.id)
     return (
@@ -194,7 +195,7 @@ def accuracies(benchmark: Benchmark) -> Table:
         gap = estimate(_difference(workload)(benchmark))
         points = f"{100 * gap.mean:+.2f} ({100 * gap.low:+.2f} to {100 * gap.high:+.2f})".replace("-", "−")
         means = [estimate(reached[loop]).percent for loop in ("ours", "stock loop")]
-        body.append([workload, str(reached["epochs"]), *means, points])
+        body.append([workload, f"{reached['epochs']} of {reached['images']:,} images", *means, points])
         rows += [
             {"workload": workload, "seed": seed, "ours": ours, "stock loop": theirs}
             for seed, (ours, theirs) in enumerate(zip(reached["ours"], reached["stock loop"], strict=True))
