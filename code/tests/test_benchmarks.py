@@ -15,9 +15,13 @@ def test_every_contender_is_run_printed_and_kept(tmp_path, capsys):
     words = ["--steps=2", "--rounds=2", "--workers", "0", "--device=cpu", "--threads=1", "--generated", "--seeds=0"]
     try:
         engine.main([*words, f"--out={out}"])
+        printed, record = capsys.readouterr().out, json.loads(out.read_text())
+        engine.main([*words, "--rounds=1", "--only", engine.MANY, f"--out={out}"])
     finally:
         torch.set_num_threads(threads)
-    printed, record = capsys.readouterr().out, json.loads(out.read_text())
+    again = json.loads(out.read_text())["measured"]
+    assert again.pop(engine.MANY)["rounds"] == 1
+    assert again == {name: part for name, part in record["measured"].items() if name != engine.MANY}
     assert record["source"] == "generated"
     assert record["environment"]["threads"] == 1
     expected = [

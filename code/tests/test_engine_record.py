@@ -23,6 +23,8 @@ def fabricated(device="cpu", *, times=None, share=0.95, gap=0.0, many=20.0):
         workloads[name] = {
             "images": 1280,
             "batch": 128,
+            "rounds": 3,
+            "created": "2026-01-02T03:04:05+00:00",
             "seconds": {"ours, float32": [1.0, 2.0, 3.0], "stock loop, 0 workers": [4.0, 8.0, 15.0]},
             "ratios": {
                 "times stock loop": around(times or bound + 1),
@@ -35,13 +37,13 @@ def fabricated(device="cpu", *, times=None, share=0.95, gap=0.0, many=20.0):
     workloads[benchmark.MANY] = {
         "images": 10,
         "batch": 5,
+        "rounds": 3,
+        "created": "2026-01-02T03:04:05+00:00",
         "seconds": {"in turn": [2.0] * 3, way: [1.0] * 3},
         "ratios": {f"times in turn, {way}": around(many)},
     }
     return {
-        "created": "2026-01-02T03:04:05+00:00",
         "environment": {"device_name": "a processor", "threads": 2, "torch": "2.0+cpu"},
-        "rounds": 3,
         "source": "official",
         "measured": workloads,
     }
@@ -103,9 +105,10 @@ def test_a_device_without_a_record_is_named_with_what_it_leaves_open(tmp_path):
     assert {found.claim.id.split("-")[1] for found in benchmark.verdicts(store)} == {"cpu", "cuda"}
 
 
-def test_half_a_record_is_refused(tmp_path):
+@pytest.mark.parametrize("lost", [benchmark.CNN, benchmark.MANY, "accuracy"])
+def test_half_a_record_is_refused(tmp_path, lost):
     record = fabricated()
-    del record["measured"][benchmark.CNN]
+    del (record["measured"][benchmark.LENET] if lost == "accuracy" else record["measured"])[lost]
     with pytest.raises(RecordError, match=r"run `python code/benchmarks/engine\.py` again"):
         benchmark.verdicts(stored(tmp_path, record))
 

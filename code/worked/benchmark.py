@@ -38,16 +38,16 @@ class Benchmark:
         """A ratio in every round."""
         return self.measured[workload]["ratios"][name]
 
-    def provenance(self) -> str:
-        """One line on where and when it was measured."""
+    def provenance(self, workload: str) -> str:
+        """One line on where and when a part was measured."""
         environment = self.record["environment"]
         parts = (
             f"{self.record['source']} data",
             environment["device_name"],
             f"{environment['threads']} threads",
             "PyTorch " + environment["torch"].partition("+")[0],
-            f"{self.record['rounds']} rounds",
-            self.record["created"][:10],
+            f"{self.measured[workload]['rounds']} rounds",
+            self.measured[workload]["created"][:10],
             f"[record](repo:results/benchmarks/{self.device}.json)",
         )
         return " · ".join(parts)
@@ -63,8 +63,11 @@ def read(device: str, store: Store) -> Benchmark | None:
     if not path.exists():
         return None
     record = read_json(path)
-    lost = {"created", "environment", "measured", "rounds", "source"} - set(record)
-    if lost or not set(BOUNDS[device]) <= set(record["measured"]):
+    measured = record.get("measured", {})
+    whole = set(BOUNDS[device]) | {MANY} <= set(measured) and all(
+        "accuracy" in measured[name] for name in BOUNDS[device]
+    )
+    if not whole:
         raise RecordError(f"{path} is not a whole benchmark: run `python code/benchmarks/engine.py` again")
     return Benchmark(device, record)
 
@@ -145,7 +148,7 @@ def brief(benchmark: Benchmark) -> str:
     words = "; ".join(f"{v.claim.statement}: **{v.state}**" for v in judged(benchmark) if "stock" in v.claim.id)
     return (
         f"On {benchmark.record['environment']['threads']} threads of this {DEVICES[benchmark.device]}, "
-        f"{'; '.join(told)} (median, smallest and largest of {benchmark.record['rounds']} rounds).\n\n"
+        f"{'; '.join(told)} (median, smallest and largest of the rounds).\n\n"
         f"What was asked: {words}."
     )
 
@@ -180,11 +183,11 @@ def times(benchmark: Benchmark, workload: str) -> Table:
     rows = [{"name": name, "round": n, "seconds": t} for name, taken in seconds.items() for n, t in enumerate(taken, 1)]
     caption = (
         f"{workload}: {measured['images']:,} images in batches of {measured['batch']}. Median, smallest and largest of "
-        f"{benchmark.record['rounds']} interleaved rounds; the ratio, taken within a round, is to *{own}*."
+        f"{measured['rounds']} interleaved rounds; the ratio, taken within a round, is to *{own}*."
     )
     name = f"engine-{benchmark.device}-{'-'.join(workload.lower().replace(',', '').split())}"
     header = ("What ran", "Seconds", f"Times “{own}”")
-    return Table(name, caption, header, body, rows, benchmark.provenance())
+    return Table(name, caption, header, body, rows, benchmark.provenance(workload))
 
 
 def accuracies(benchmark: Benchmark) -> Table:
@@ -205,4 +208,4 @@ def accuracies(benchmark: Benchmark) -> Table:
         "95 % interval over seeds, and the difference in percentage points with its interval."
     )
     header = ("Network", "Epochs", "Ours", "Stock loop", "Difference")
-    return Table(f"engine-{benchmark.device}-accuracies", caption, header, body, rows, benchmark.provenance())
+    return Table(f"engine-{benchmark.device}-accuracies", caption, header, body, rows, benchmark.provenance(CNN))
