@@ -76,7 +76,8 @@ class Inspected(Training):
         assert done.weights is not None
         model, normalised = self.network(run.config), normaliser(splits.train.pixels)
         model.load_state_dict(done.weights)
-        model.to(splits.test.labels.device).eval()
-        with torch.inference_mode():
+        device, lower = splits.test.labels.device, self.precision(run) == "bfloat16"
+        model.to(device).eval()
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=lower):
             parts = splits.test.pixels.split(EVALUATION_BATCH)
-            return torch.cat([model(normalised(part)).softmax(1).cpu() for part in parts])
+            return torch.cat([model(normalised(part)).float().softmax(1).cpu() for part in parts])

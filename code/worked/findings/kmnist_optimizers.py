@@ -25,7 +25,8 @@ CHANCE = 1 / len(CLASSES)
 CONSTANT = 0.99  # of the images in one class: the network gives all the same one
 RISE = 0.1  # of the lowest validation loss: as much above it at the end is overfitting
 MARGIN = 0.01  # a change of the accuracy below this is called none
-TOP = 10.0  # of the axis of losses
+TOP = 50.0  # of the axis of losses
+CURVE_POINTS = 10  # of the training loss, in an epoch, as the engine keeps them
 
 # The networks as lists of layers, for their counts by formula.
 INPUT: Shape = (1, 28, 28)
@@ -221,7 +222,7 @@ def splitting(summary: Summary) -> str:
     sizes, counts = summary.first.images["sizes"], SETS["kmnist"].counts
     held = STUDY.profiles["full"].settings["validation"]
     batch = {"train": BATCH_SIZE, "validation": EVALUATION_BATCH, "test": EVALUATION_BATCH}
-    told = [f"{sizes[name]:,} for {name}, {-(-sizes[name] // batch[name])} batches" for name in sizes]
+    told = [f"{sizes[name]:,} for {name}, {-(-sizes[name] // batch[name])} batches" for name in batch]
     return (
         f"The official set has {counts['train']:,} training images, of which the exercise sets {held:,} aside for "
         f"validation, and {counts['test']:,} test images; the profile *full* asks for just that. The runs shown here "
@@ -245,11 +246,12 @@ def transform() -> str:
         said = str(error).partition("\n")[0]
     model(pixels.float())
     return (
-        f"A pixel is a byte, from 0 to 255, and weights are numbers of {str(next(model.parameters()).dtype)[6:]}. "
-        f"Given bytes, the first layer of the perceptron refuses: `{said}`. So the pixels must become a tensor of "
-        "floating-point numbers; that is necessary. The second part is advisable: each pixel less the mean, over the "
-        "deviation of all pixels of the training images. Inputs that are all positive and far from 1 in size make the "
-        "weights of a unit move together and the steps ill-scaled {cite:p}`lecun1998efficient`."
+        "A pixel is a byte, from 0 to 255, and the weights are floating-point numbers "
+        f"(`{str(next(model.parameters()).dtype)[6:]}`). Given bytes, the first layer of the perceptron refuses: "
+        f"`{said}`. So the pixels must become a tensor of floating-point numbers; that is necessary. The second part is "
+        "advisable: each pixel less the mean, over the deviation of all pixels of the training images. Inputs that are "
+        "all positive and far from 1 in size make the weights of a unit move together and the steps ill-scaled "
+        "{cite:p}`lecun1998efficient`."
     )
 
 
@@ -337,6 +339,19 @@ def learning(network: str) -> Callable[[Summary], Chart]:
     return lambda summary: _learning(summary, network)
 
 
+def _course(runs: Sequence[Record], split: str, per_epoch: int) -> list[tuple[float, Estimate]]:
+    """Steps and losses, as far as all ``runs`` have one: over tenths of an epoch, or after each epoch from none on."""
+    if split == "training":
+        lists = [run.trace["curve"] for run in runs]
+        apart = per_epoch / CURVE_POINTS
+        places = [apart * (n + 0.5) for n in range(max(map(len, lists)))]
+    else:
+        lists = [[run.trace["initial"]["validation_loss"], *run.history["validation_loss"]] for run in runs]
+        places = [float(per_epoch * n) for n in range(max(map(len, lists)))]
+    columns = zip(places, zip(*lists, strict=False), strict=False)
+    return [(place, estimate(values)) for place, values in columns if None not in values]
+
+
 def _learning(summary: Summary, network: str) -> Chart:
     """Training and validation losses of all settings, against steps and epochs."""
     import matplotlib
@@ -344,47 +359,35 @@ def _learning(summary: Summary, network: str) -> Chart:
     from matplotlib.lines import Line2D
 
     per_epoch = -(-summary.first.images["sizes"]["train"] // BATCH_SIZE)
+    epochs = summary.first.spec.config["epochs"]
+    styles = {"training": "-", "validation": (0, (4, 1.5))}
     table: list[dict[str, Any]] = []
     told = []
     with matplotlib.rc_context(figures.STYLE):
         drawing = Figure(figsize=(5.6, 4.6), layout="constrained")
         axis = drawing.subplots()
     for setting, colour in zip(SETTINGS, figures.COLOURS, strict=True):
-        runs = summary.runs[network, "original", setting]
-        epochs = runs[0].spec.config["epochs"]
-        parts = max(len(run.trace["curve"]) // len(run.history["validation_loss"]) for run in runs)
-        for split, style in (("training", "-"), ("validation", (0, (4, 1.5)))):
-            lists, places = [], [per_epoch * (n + 0.5) / parts for n in range(epochs * parts)]
-            for run in runs:
-                lists.append(run.trace["curve"])
-                if split == "validation":
-                    lists[-1] = [run.trace["initial"]["validation_loss"], *run.history["validation_loss"]]
-                    places = [per_epoch * n for n in range(epochs + 1)]
-            means = []
-            for place, values in zip(
-                places, zip(*(_filled(one, len(places)) for one in lists), strict=True), strict=True
-            ):
-                finite = estimate(values) if None not in values else None
-                means.append(finite.mean if finite else math.nan)
-                if finite:
-                    table.append({"setting": LABELS[setting], "loss": split, "step": place, "epoch": place / per_epoch,
-                                  "mean": finite.mean, "low": finite.low, "high": finite.high,
-                                  "n": finite.n})  # fmt: skip
-            axis.plot(places, means, color=colour, linestyle=style, linewidth=1.3)
-            ends = [mean for mean in means if math.isfinite(mean)]
-            told.append(f"{SHORT[setting]} {split}: first {ends[0]:.3g}, lowest {min(ends):.3g}, last {ends[-1]:.3g}")
+        for split, style in styles.items():
+            course = _course(summary.runs[network, "original", setting], split, per_epoch)
+            means = [loss.mean for _, loss in course]
+            axis.plot([step for step, _ in course], means, color=colour, linestyle=style, linewidth=1.3)
+            ends = f"first {means[0]:.3g}, lowest {min(means):.3g}, last {means[-1]:.3g}" if means else "not finite"
+            told.append(f"{SHORT[setting]} {split}: {ends}")
+            table += [
+                {"setting": LABELS[setting], "loss": split, "step": step, "epoch": step / per_epoch}
+                | {"mean": loss.mean, "low": loss.low, "high": loss.high, "n": loss.n}
+                for step, loss in course
+            ]
     axis.axhline(GUESSING, color="gray", linewidth=0.8)
-    axis.annotate("guessing", (0.99, GUESSING), ("axes fraction", "data"), ha="right", va="bottom", fontsize=8.5)  # type: ignore[arg-type]
+    axis.text(0.99, GUESSING, "guessing", transform=axis.get_yaxis_transform(), ha="right", va="bottom", fontsize=8.5)
     values = [row["mean"] for row in table]
-    axis.set(yscale="log", ylim=(0.7 * min(values), TOP), xlabel="step", ylabel="loss")
-    axis.set_xlim(0, per_epoch * epochs)
+    axis.set(yscale="log", ylim=(0.7 * min(values), TOP), xlim=(0, per_epoch * epochs), xlabel="step", ylabel="loss")
     above = axis.secondary_xaxis("top", (lambda x: x / per_epoch, lambda x: x * per_epoch))
     above.set_xlabel("epoch")
+    above.set_xticks(range(0, epochs + 1, max(1, epochs // 4)))
     handles = [Line2D([], [], color=c, label=SHORT[name]) for name, c in zip(SETTINGS, figures.COLOURS, strict=True)]
-    handles += [
-        Line2D([], [], color="gray", linestyle=s, label=k) for k, s in (("training", "-"), ("validation", "--"))
-    ]
-    drawing.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=9)
+    handles += [Line2D([], [], color="gray", linestyle=style, label=split) for split, style in styles.items()]
+    drawing.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     caption = (
         f"Losses of the {NAMES[network]} on a logarithmic axis, means over the seeds: solid over each tenth of an "
         "epoch as it is trained, dashed on the validation images after each epoch. The grey line is the loss of "
@@ -396,24 +399,20 @@ def _learning(summary: Summary, network: str) -> Chart:
     return Chart(f"{SLUG}-{network}", drawing, alt, caption, table)
 
 
-def _filled(values: Sequence[float | None], length: int) -> list[float | None]:
-    return [*values, *[None] * (length - len(values))]
-
-
 def outcomes(summary: Summary) -> Table:
     """Losses and accuracies of every network and setting."""
     body, numbers = [], []
     for name in NETWORKS:
         for setting in SETTINGS:
             runs = summary.runs[name, "original", setting]
-            losses = [run.history["validation_loss"] for run in runs]
-            lowest = estimate([min(v for v in one if v is not None) for one in losses if one[0] is not None])
-            last = ["diverged"] if any(run.diverged for run in runs) else [
-                f"{estimate([run.history[f'{split}_loss'][-1] for run in runs]).mean:.3g}"
-                for split in ("train", "validation")
-            ]  # fmt: skip
-            cells = [estimate(summary.accuracy(name, setting, split)).percent for split in ("validation", "test")]
-            body.append([f"{NAMES[name]}, {SHORT[setting]}", *(last * 2)[:2], f"{lowest.mean:.3g}", *cells])
+            losses = {split: [run.history[f"{split}_loss"] for run in runs] for split in ("train", "validation")}
+            lost = sum(bool(run.diverged) for run in runs)
+            cells = [f"{lost} diverged"] * 3
+            if not lost:
+                shown = [[one[-1] for one in values] for values in losses.values()]
+                cells = [f"{estimate(one).mean:.3g}" for one in (*shown, [min(one) for one in losses["validation"]])]
+            cells += [estimate(summary.accuracy(name, setting, split)).percent for split in ("validation", "test")]
+            body.append([f"{NAMES[name]}, {SHORT[setting]}", *cells])
             numbers += [{"network": name, "setting": setting, "seed": run.spec.seed, **run.metrics} for run in runs]
     caption = (
         "Losses after the last epoch and the lowest validation loss, means over the seeds; accuracies of the selected "
