@@ -148,7 +148,7 @@ def test_nan_is_undecided_between(records):
 
 def test_everything_is_shown(records):
     summary = findings.Summary(records)
-    assert f"20 in layer {BREAK}; predicted is layer {BREAK}" in findings.brief(summary)
+    assert f"in layer {BREAK} in 20 of 20 networks; predicted is layer {BREAK}" in findings.brief(summary)
     assert "20 seeds" in findings.protocol(summary)
     assert f"**layer {BREAK}**" in findings.first_layers(summary)
     assert f"the first NaN in layer {BREAK} (20 seeds)" in findings.first_layers(summary)
@@ -171,6 +171,7 @@ def test_everything_is_shown(records):
     assert f"in layer {BREAK - 1}" in chart.alt
     assert len(chart.rows) == 2 * (5 * 100 + BREAK - 1)
     assert len(findings.gradient_chart(summary).rows) == 600
+    assert len(findings.close_chart(summary).rows) == 2 * 3 * 100
     assert len(findings.share_chart(summary).rows) == 4 * 2 * 100
     assert findings.FINDINGS.name(records[0]) == "standard normal"
 

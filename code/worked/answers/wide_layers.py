@@ -7,7 +7,6 @@ by gain E phi'(z)^2 on its way back through the layer.
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from scipy import stats
@@ -28,7 +27,6 @@ class Layer:
     back: float  # powers of ten by which a gradient grows on its way back through the layer
 
 
-@cache
 def law(activation: str, gain: float, depth: int) -> tuple[Layer, ...]:
     """Every layer of a wide network whose input has the mean square 1."""
     layers, below = [], 1.0

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ WEIGHTS = {"normal": "standard normal weights", "normalised": "normalised weight
 ACTIVATIONS = {"none": "no activation", "tanh": "tanh", "relu": "ReLU"}
 SHORT = {"normal": "standard normal", "normalised": "normalised", "normal-tanh": "standard normal, tanh",
          "xavier-tanh": "Xavier, tanh", "xavier-relu": "Xavier, ReLU", "kaiming-relu": "Kaiming, ReLU"}  # fmt: skip
+KEPT = ("normalised", "xavier-tanh", "kaiming-relu")  # those that a narrower scale can show
 LINEAR, ACTIVATED = ("normal", "normalised"), ("normal-tanh", "xavier-tanh", "xavier-relu", "kaiming-relu")
 WIDTH = PROFILES["full"].settings["width"]
 NEAR, NEAR_SHARE, NEAR_HALF = 0.005, 0.02, 0.05  # how far off a law a measured number may be: relative, points, powers
@@ -33,6 +35,7 @@ def name(scheme: str) -> str:
     return f"{WEIGHTS[SCHEMES[scheme].weights]} and {ACTIVATIONS[SCHEMES[scheme].activation]}"
 
 
+@cache
 def law(scheme: str, depth: int, width: int) -> tuple[Layer, ...]:
     """What every layer holds in the limit of wide layers."""
     gain = {"normal": width, "normalised": 1, "xavier": 1, "kaiming": 2}[SCHEMES[scheme].weights]
@@ -154,13 +157,14 @@ FINDINGS = Findings(STUDY, Summary, _claims(), lambda r: SHORT.get(r.spec.config
 def brief(summary: Summary) -> str:
     """What came out, in words that are right however the runs fell."""
     broken = summary.broken()
-    layers = ", ".join(f"{broken.count(n)} in layer {n}" for n in sorted(set(broken)))
-    told = [f"{SHORT[s]} {_number(_power(summary.change(s)))}" for s in ("normalised", *ACTIVATED)]
+    layers = " and ".join(f"in layer {n} in {broken.count(n)}" for n in sorted(set(broken)))
+    told = [f"{SHORT[s]}: {_number(_power(summary.change(s)))}" for s in ("normalised", *ACTIVATED)]
     return (
-        f"Standard normal weights multiply the size of the signal by about √{summary.width} in every layer, and single "
-        f"precision ends at {LARGEST:.1e}. Of {len(broken)} networks the first infinite number or NaN stands {layers}; "
-        f"predicted is layer {predicted_break(summary.width)}.\n\nFrom the first layer to layer {summary.depth} the "
-        f"standard deviation is multiplied by (geometric mean over the seeds): {', '.join(told)}."
+        f"Standard normal weights multiply the size of the signal by about $\\sqrt{{{summary.width}}}$ in every layer, "
+        f"and single precision ends at {_number(LARGEST)}. The first number that is not finite stands {layers} "
+        f"of {len(broken)} networks; predicted is layer {predicted_break(summary.width)}."
+        f"\n\nFrom the first layer to layer {summary.depth} each of the other schemes multiplies the standard "
+        f"deviation by (geometric mean over the seeds): {'; '.join(told)}."
     )
 
 
@@ -330,6 +334,32 @@ def gradient_chart(summary: Summary) -> Chart:
         f"{'; '.join(told)}.",
         "Root mean square of the gradient by the units of each layer, sent back from the last one, where it is about "
         "1: geometric mean over the seeds, its 95 % interval (bands), and the law of wide layers (dotted).",
+        rows,
+    )
+
+
+def close_chart(summary: Summary) -> Chart:
+    """Signal and gradient of the schemes that neither explode nor vanish, on a narrower scale."""
+    drawing, axes = figures.panels(["standard deviation", "gradient"], height=3.1)
+    places, rows, told = range(1, summary.depth + 1), [], []
+    for axis, quantity in zip(axes, ("std", "log10_gradient"), strict=True):
+        for scheme, colour, dash in zip(KEPT, COLOURS, DASHES, strict=False):
+            runs = summary.history(scheme, quantity)
+            points = _points([[math.log10(v) for v in run] for run in runs] if quantity == "std" else runs)
+            _line(axis, points, SHORT[scheme], colour, dash)
+            told.append(f"{quantity.rpartition('_')[2]}, {SHORT[scheme]}: {_plain(10 ** points[0].mean)} in layer 1, "
+                        f"{_plain(10 ** points[-1].mean)} in layer {len(points)}")  # fmt: skip
+            rows += [{"scheme": scheme, "quantity": quantity, "layer": n, "log10_mean": p.mean, "low": p.low,
+                      "high": p.high, "n": p.n} for n, p in zip(places, points, strict=True)]  # fmt: skip
+        axis.set_yscale("log")
+        axis.set_xlabel("layer")
+    axes[0].legend(fontsize=9, loc=(0.38, 0.4))
+    return Chart(
+        f"{SLUG}-close",
+        drawing,
+        f"Two charts against the layer, on logarithmic axes. {'; '.join(told)}.",
+        "The schemes that keep both signal and gradient within a few powers of ten, on a narrower scale: geometric "
+        "mean over the seeds and its 95 % interval (bands).",
         rows,
     )
 
