@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from worked.inspection import confusion, digits, mistakes
+from worked.inspection import confusion, digits, examined, mistakes
 from worked.measurement import Context
 from worked.studies import kmnist_optimizers as study
 from worked.train import Images
@@ -65,3 +65,28 @@ def test_a_replay_of_a_few_steps_has_nothing_to_inspect():
 
 def test_a_byte_is_two_digits():
     assert digits(torch.tensor([[0, 255], [16, 1]], dtype=torch.uint8)) == "00ff1001"
+
+
+def test_pictures_are_kept_of_the_first_run_only():
+    pixels = torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1)
+    images = Images(pixels, torch.tensor([0, 1, 0, 0, 1]))
+    shares = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.05, 0.95], [0.4, 0.6]])
+    found = examined(RUN, images, shares)
+    assert found["confusion"] == [[1, 2], [1, 1]]
+    assert [(m["pixels"], m["label"], m["said"], m["probability"]) for m in found["mistakes"]] == [
+        ("03", 0, 1, 0.95), ("01", 1, 0, 0.8), ("02", 0, 1, 0.7),
+    ]  # fmt: skip
+    assert [(s["pixels"], s["shape"], s["label"]) for s in found["samples"][:2]] == [
+        ("00", [1, 1, 1], 0), ("01", [1, 1, 1], 1),
+    ]  # fmt: skip
+    assert examined(replace(RUN, seed=1), images, shares).keys() == {"confusion"}
+
+
+def test_the_inspected_network_is_as_exact_as_the_trained_one():
+    """In bfloat16, too, the counts give the test accuracy of the record."""
+    lower = replace(
+        study.TRAINING, inspect=examined, recipe=lambda config: replace(study.recipe(config), precision="bfloat16")
+    )
+    done = lower.measure(RUN, Context("cpu"))
+    counts = torch.tensor(done.images["confusion"])
+    assert counts.trace().item() / counts.sum().item() == done.metrics["test_accuracy"]

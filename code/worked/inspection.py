@@ -9,9 +9,13 @@ from worked.records import Spec
 from worked.training import Training
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from worked.train import Images, Splits
+
+
+SAMPLES = 6  # test images kept as they are
+MISTAKES = 12  # wrong test images kept, the most confident first
 
 
 def digits(image: "Tensor") -> str:
@@ -45,6 +49,33 @@ def mistakes(images: "Images", shares: "Tensor", count: int) -> list[dict[str, A
     ]
 
 
+def examined(run: Spec, images: "Images", shares: "Tensor") -> dict[str, Any]:
+    """Counts of the answers to each class, a row each; of the first seed also the first images and the worst mistakes.
+
+    A picture holds pixels in hexadecimal, shape and label; a mistake also the wrong answer and its probability.
+    """
+    import torch
+
+    labels, pixels, classes = images.labels.cpu(), images.pixels.cpu(), shares.shape[1]
+    probability, said = shares.max(1)
+    counts = torch.bincount(classes * labels + said, minlength=classes**2).view(classes, classes)
+    if run.seed != 0:
+        return {"confusion": counts.tolist()}
+
+    def picture(n: int) -> dict[str, Any]:
+        return {"pixels": digits(pixels[n]), "shape": list(pixels[n].shape), "label": int(labels[n])}
+
+    wrong = (said != labels).nonzero()[:, 0]
+    worst = wrong[probability[wrong].argsort(descending=True, stable=True)][:MISTAKES].tolist()
+    return {
+        "confusion": counts.tolist(),
+        "samples": [picture(n) for n in range(min(SAMPLES, len(labels)))],
+        "mistakes": [
+            {**picture(n), "said": int(said[n]), "probability": round(float(probability[n]), 6)} for n in worst
+        ],
+    }
+
+
 @dataclass(frozen=True)
 class Inspected(Training):
     """Trainings whose records also hold what the network of the selected epoch says of the test images.
@@ -63,21 +94,21 @@ class Inspected(Training):
     def _inspected(self, run: Spec, done: Measurement, splits: "Splits", context: Context) -> Measurement:
         if not done.weights:  # it diverged at once, or was stopped after a few steps
             return done
-        seen = self.inspect(run, splits.test, self._shares(run, done, splits))
+        model = self.network(run.config)
+        model.load_state_dict(done.weights)
+        seen = self.inspect(run, splits.test, probabilities(model, splits, self.precision(run)))
         kept = done.weights if context.keep_weights or self.keeps_weights(run) else None
         return replace(done, images={**done.images, **seen}, weights=kept)
 
-    def _shares(self, run: Spec, done: Measurement, splits: "Splits") -> "Tensor":
-        """Softmax of the test images' logits, on the CPU."""
-        import torch
 
-        from worked.train import EVALUATION_BATCH, normaliser
+def probabilities(model: "nn.Module", splits: "Splits", precision: str) -> "Tensor":
+    """What ``model`` gives each class ``[N, classes]`` for the test images, with dropout off, on the CPU."""
+    import torch
 
-        assert done.weights is not None
-        model, normalised = self.network(run.config), normaliser(splits.train.pixels)
-        model.load_state_dict(done.weights)
-        device, lower = splits.test.labels.device, self.precision(run) == "bfloat16"
-        model.to(device).eval()
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=lower):
-            parts = splits.test.pixels.split(EVALUATION_BATCH)
-            return torch.cat([model(normalised(part)).float().softmax(1).cpu() for part in parts])
+    from worked.train import EVALUATION_BATCH, normaliser
+
+    device, pixels = splits.test.pixels.device, splits.test.pixels
+    model, normalised = model.to(device).to(memory_format=torch.channels_last).eval(), normaliser(splits.train.pixels)
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        logits = [model(normalised(batch)).float() for batch in pixels.split(EVALUATION_BATCH)]
+    return torch.cat(logits).softmax(1).cpu()
