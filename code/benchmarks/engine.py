@@ -400,8 +400,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         keep(name, images=len(few), batch=batch, rounds=options.rounds, seconds=seconds, ratios=told, **more)
         print(f"{name}, {len(few):,} images, batch {batch}\n{table(seconds, told)}\n", flush=True)
 
-    wanted = [workload for workload in WORKLOADS if options.only in workload.name]
-    for workload in wanted:
+    for workload in (one for one in WORKLOADS if options.only in one.name):
         size = workload.recipe.batch_size
         few = images(workload.data, options.steps * size)
         seconds, tried = compare(workload, few, options.rounds, options.workers)
@@ -420,16 +419,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"times in turn, {way}": ratios(seconds["in turn"], seconds[way]) for way in seconds if way != "in turn"
         }
         note(MANY, few, size, seconds, told)
-    for workload in wanted if options.seeds else ():
+    for workload in WORKLOADS if options.seeds else ():
+        name = f"Accuracy, {workload.name}"
+        if options.only not in name:
+            continue
         few = images(workload.data, max(1, options.steps // 2) * workload.recipe.batch_size)
         reached = accuracies(workload, few, images(workload.data, 10_000, "test"), options.epochs, options.seeds)
-        keep(workload.name, accuracy={"epochs": options.epochs, "images": len(few), **reached})
+        keep(name, epochs=options.epochs, images=len(few), reached=reached)
         gap = estimate([mine - theirs for mine, theirs in zip(*reached.values(), strict=True)])
-        means = ", ".join(f"{name} {estimate(values).percent}" for name, values in reached.items())
-        print(
-            f"{workload.name}, {len(few):,} images: test accuracy after {options.epochs} epochs, {options.seeds} seeds:"
-        )
-        print(f"  {means}; ours less theirs {100 * gap.mean:+.2f} points, ", end="")
+        means = ", ".join(f"{loop} {estimate(values).percent}" for loop, values in reached.items())
+        print(f"{name}, {len(few):,} images, {options.epochs} epochs, {options.seeds} seeds: {means}")
+        print(f"  ours less theirs {100 * gap.mean:+.2f} points, ", end="")
         print(f"95 % interval {100 * gap.low:+.2f} to {100 * gap.high:+.2f}\n", flush=True)
 
 

@@ -46,7 +46,6 @@ class Benchmark:
             environment["device_name"],
             f"{environment['threads']} threads",
             "PyTorch " + environment["torch"].partition("+")[0],
-            f"{self.measured[workload]['rounds']} rounds",
             self.measured[workload]["created"][:10],
             f"[record](repo:results/benchmarks/{self.device}.json)",
         )
@@ -64,10 +63,7 @@ def read(device: str, store: Store) -> Benchmark | None:
         return None
     record = read_json(path)
     measured = record.get("measured", {})
-    whole = set(BOUNDS[device]) | {MANY} <= set(measured) and all(
-        "accuracy" in measured[name] for name in BOUNDS[device]
-    )
-    if not whole:
+    if not {*BOUNDS[device], *map(accuracy, BOUNDS[device]), MANY} <= set(measured):
         raise RecordError(f"{path} is not a whole benchmark: run `python code/benchmarks/engine.py` again")
     return Benchmark(device, record)
 
@@ -77,13 +73,18 @@ def every(store: Store) -> list[Benchmark]:
     return [found for device in BOUNDS if (found := read(device, store))]
 
 
+def accuracy(workload: str) -> str:
+    """The part of a record that compares the accuracies of the loops."""
+    return f"Accuracy, {workload}"
+
+
 def _above(workload: str, ratio: str, bound: float) -> Callable[[Benchmark], Sequence[float]]:
     return lambda benchmark: [value - bound for value in benchmark.ratio(workload, ratio)]
 
 
 def _difference(workload: str) -> Callable[[Benchmark], Sequence[float]]:
     def evidence(benchmark: Benchmark) -> list[float]:
-        reached = benchmark.measured[workload]["accuracy"]
+        reached = benchmark.measured[accuracy(workload)]["reached"]
         return [ours - theirs for ours, theirs in zip(reached["ours"], reached["stock loop"], strict=True)]
 
     return evidence
@@ -194,11 +195,12 @@ def accuracies(benchmark: Benchmark) -> Table:
     """Test accuracy of both loops after the same epochs."""
     body, rows = [], []
     for workload in BOUNDS[benchmark.device]:
-        reached = benchmark.measured[workload]["accuracy"]
+        measured = benchmark.measured[accuracy(workload)]
+        reached = measured["reached"]
         gap = estimate(_difference(workload)(benchmark))
         points = f"{100 * gap.mean:+.2f} ({100 * gap.low:+.2f} to {100 * gap.high:+.2f})".replace("-", "−")
         means = [estimate(reached[loop]).percent for loop in ("ours", "stock loop")]
-        body.append([workload, f"{reached['epochs']} of {reached['images']:,} images", *means, points])
+        body.append([workload, f"{measured['epochs']} of {measured['images']:,} images", *means, points])
         rows += [
             {"workload": workload, "seed": seed, "ours": ours, "stock loop": theirs}
             for seed, (ours, theirs) in enumerate(zip(reached["ours"], reached["stock loop"], strict=True))
@@ -208,4 +210,6 @@ def accuracies(benchmark: Benchmark) -> Table:
         "95 % interval over seeds, and the difference in percentage points with its interval."
     )
     header = ("Network", "Epochs", "Ours", "Stock loop", "Difference")
-    return Table(f"engine-{benchmark.device}-accuracies", caption, header, body, rows, benchmark.provenance(CNN))
+    return Table(
+        f"engine-{benchmark.device}-accuracies", caption, header, body, rows, benchmark.provenance(accuracy(CNN))
+    )
