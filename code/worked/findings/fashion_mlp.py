@@ -150,7 +150,7 @@ def searching(summary: Summary) -> str:
         f"The peak rate was searched for among {tried}, each in one run of {search.spec.config['epochs']} epochs with "
         f"the seed {search.spec.seed}, which no reported run has, measured on the validation images alone and with "
         f"{NAMES['default']} initialisation. Chosen: {chosen:g}{end}. The other initialisations are trained "
-        "at this rate, too. Everything else was set without a search, to common values."
+        "at this rate, too. Everything else was set by hand."
     )
 
 
