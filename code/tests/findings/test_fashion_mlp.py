@@ -195,6 +195,16 @@ def test_batch_norm_undoes_the_scale_of_hidden_layers():
     assert not torch.allclose(model(images), before, rtol=1e-1)
 
 
+@pytest.mark.parametrize("how", study.INITIALISATIONS)
+def test_the_first_logits(how):
+    model = seeded(lambda: study.network({"initialisation": how}), seed=0).train()
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        logits = model(torch.randn(1000, 1, 28, 28))
+    assert logits.square().mean().sqrt().item() == pytest.approx(shown.first_logits()[how], rel=0.3)
+    assert f"for {shown.NAMES[how]}" in shown.at_first()
+
+
 def test_scrambled_test_labels_change_no_choice(records):
     """The search sees the validation split alone, and the selected epoch is the same."""
     draw = random.Random(0)
