@@ -128,7 +128,7 @@ def test_everything_is_shown(records):
     assert "+0." in shown.brief(summary)
     assert "6,000 drawn once" in shown.protocol(summary)
     table = shown.accuracies(summary)
-    assert [len(row) for row in table.body] == [6] * 3
+    assert [len(row) for row in table.body] == [5] * 3
     assert table.body[0][4] == "–"
     assert len(table.rows) == 15
     layers = shown.architecture(summary)

@@ -301,8 +301,7 @@ def accuracies(summary: Summary) -> Table:
     for how in INITIALISATIONS:
         cells = [estimate(summary.values(how, metric)).percent for metric in metrics]
         change = "–" if how == "default" else _points(estimate(summary.change(how)))
-        epochs = summary.values(how, "selected_epoch")
-        body.append([NAMES[how], *cells, change, f"{min(epochs)} to {max(epochs)}"])
+        body.append([NAMES[how], *cells, change])
         kept = ("selected_epoch", *metrics)
         rows += [{"initialisation": how, "seed": run.spec.seed, **{metric: run.metrics[metric] for metric in kept}}
                  for run in summary.runs[how]]  # fmt: skip
@@ -310,7 +309,7 @@ def accuracies(summary: Summary) -> Table:
         "Accuracies of the epoch that validation selects: mean over the seeds ± half of its 95 % t interval. The "
         "change of the test accuracy against the default is paired by seed, in percentage points."
     )
-    header = ("Initialisation", "Train", "Validation", "Test", "Change", "Epoch selected")
+    header = ("Initialisation", "Train", "Validation", "Test", "Change")
     return Table(f"{SLUG}-accuracies", caption, header, body, rows)
 
 
