@@ -50,13 +50,13 @@ def test_an_anchor_needs_official_data_and_the_full_profile(tmp_path, monkeypatc
         anchor.check(STORE)
 
 
-def test_the_table_and_its_reasons():
+def test_the_table_and_its_sources():
     compared = anchors.checked(STORE)
     table = anchors.table(compared)
     assert [row[-1] for row in table.body] == ["met"] * len(anchors.ANCHORS)
-    assert all("{cite:t}" in row[1] for row in table.body)
     assert len(table.rows) == len(compared)
-    told = anchors.reasons(compared)
-    assert all(anchor.why in told for anchor in anchors.ANCHORS)
+    told = anchors.sources(compared)
+    assert all(anchor.why in told and anchor.where in told for anchor in anchors.ANCHORS)
+    assert all("{cite:t}" in anchor.where for anchor in anchors.ANCHORS)
     worse = replace(compared[0], measured=0.5)
     assert anchors.table([worse]).body[0][-1] == "**not met**"

@@ -374,7 +374,7 @@ def test_verify_fails_where_an_anchor_is_not_met(one_study, tmp_path, monkeypatc
     fabricated.store(tmp_path)
     assert main(["verify", "--accept"]) == 0
     measured = [0.87]
-    anchor = Anchor("some", "a share", "a paper", 0.871, 0.01, "a reason", lambda store: measured[0])
+    anchor = Anchor("some", "share", "a share", "a paper", 0.871, 0.01, "a reason", lambda store: measured[0])
     monkeypatch.setattr("worked.anchors.ANCHORS", (anchor,))
     assert main(["verify"]) == 0
     assert "the anchor some is met: a share, published 0.871, here 0.8700" in capsys.readouterr().out

@@ -21,6 +21,7 @@ class Anchor:
     """A published number and our own of the same quantity."""
 
     id: str
+    name: str  # in a few words
     what: str
     where: str  # the source's citation key and the place in it
     published: float
@@ -90,18 +91,50 @@ def _selu(store: Store) -> float:
 
 
 ANCHORS = (
-    Anchor("fashion-mnist", f"test accuracy on Fashion-MNIST of a {published_mlp.WORDS}",
-           "{cite:t}`xiao2017`, table 3, MLPClassifier", 0.870, 0.01,
-           "two means of 5 runs, and a run's accuracy scatters by about half a point from epoch to epoch", _benchmark),
-    Anchor("vgg11-parameters", "parameters of VGG-11, in millions", "{cite:t}`simonyan2015`, table 2, network A", 133,
-           0.5, "published without decimals", _vgg11, 0),
-    Anchor("he-gradient", "factor by which weights of deviation 0.01 in place of the formula's shrink the gradient "
-           "between the second and the tenth convolution of VGG's network B, in ten thousands",
-           "{cite:t}`he2015`, section 2.2", 1.7, 0.05, "published with two digits", _he, 1),
-    Anchor("selu", "mean square of SELU for a standard normal input",
-           "{cite:t}`klambauer2017`, the fixed point of mean 0 and variance 1", 1, 1e-4,
-           "our quadrature meets a kink at 0", _selu),
-)  # fmt: skip
+    Anchor(
+        "fashion-mnist",
+        "Fashion-MNIST, small network",
+        f"test accuracy on Fashion-MNIST of a {published_mlp.WORDS}",
+        "{cite:t}`xiao2017`, table 3, MLPClassifier",
+        0.870,
+        0.01,
+        "two means of 5 runs, and a run's accuracy scatters by about half a point from epoch to epoch",
+        _benchmark,
+    ),
+    Anchor(
+        "vgg11-parameters",
+        "VGG-11, parameters",
+        "parameters of VGG-11, in millions",
+        "{cite:t}`simonyan2015`, table 2, network A",
+        133,
+        0.5,
+        "published without decimals",
+        _vgg11,
+        0,
+    ),
+    Anchor(
+        "he-gradient",
+        "Gradients lost by weights of 0.01",
+        "factor by which weights of deviation 0.01 in place of the formula's shrink the gradient between the tenth and "
+        "the second convolution of VGG's network B, in ten thousands",
+        "{cite:t}`he2015`, section 2.2",
+        1.7,
+        0.05,
+        "published with two digits",
+        _he,
+        1,
+    ),
+    Anchor(
+        "selu",
+        "SELU, mean square",
+        "mean square of SELU for a standard normal input",
+        "{cite:t}`klambauer2017`, as the fixed point of mean 0 and variance 1",
+        1,
+        1e-4,
+        "our quadrature meets a kink at 0",
+        _selu,
+    ),
+)
 
 
 def checked(store: Store) -> list[Checked]:
@@ -121,15 +154,16 @@ def table(comparisons: list[Checked]) -> Table:
         a = one.anchor
         verdict = "met" if one.met else "**not met**"
         values = (f"{a.published:.{a.digits}f}", f"{one.measured:.{a.digits + 1}f}", f"{a.tolerance:g}")
-        body.append([a.what, a.where, *values, verdict])
+        body.append([a.name, *values, verdict])
         rows.append({"anchor": a.id, "published": a.published, "here": one.measured, "tolerance": a.tolerance})
     caption = "Published numbers and our own of the same quantities, with the difference that was allowed beforehand."
-    return Table("anchors", caption, ("Quantity", "Source", "Published", "Here", "Allowed", "Verdict"), body, rows)
+    header = ("Quantity", "Published", "Here", "Allowed", "Verdict")
+    return Table("anchors", caption, header, body, rows, "Compared when this page was built")
 
 
-def reasons(comparisons: list[Checked]) -> str:
-    """Why each tolerance is what it is, as a list."""
-    told: dict[str, list[str]] = {}
-    for one in comparisons:
-        told.setdefault(f"{one.anchor.tolerance:g}: {one.anchor.why}", []).append(one.anchor.what)
-    return "\n".join(f"- {why} ({'; '.join(whats)})." for why, whats in told.items())
+def sources(comparisons: list[Checked]) -> str:
+    """What each anchor is, where it was published, and why its tolerance is what it is, as a list."""
+    return "\n".join(
+        f"- *{a.name}*: {a.what}. Published by {a.where}. Allowed are {a.tolerance:g}: {a.why}."
+        for a in (one.anchor for one in comparisons)
+    )

@@ -128,7 +128,7 @@ def test_everything_is_shown(records):
     assert "+0." in shown.brief(summary)
     assert "6,000 drawn once" in shown.protocol(summary)
     table = shown.accuracies(summary)
-    assert [len(row) for row in table.body] == [6] * 3
+    assert [len(row) for row in table.body] == [5] * 3
     assert table.body[0][4] == "–"
     assert len(table.rows) == 15
     layers = shown.architecture(summary)
@@ -193,6 +193,16 @@ def test_batch_norm_undoes_the_scale_of_hidden_layers():
         for parameter in model[-1].parameters():
             parameter *= 7.0
     assert not torch.allclose(model(images), before, rtol=1e-1)
+
+
+@pytest.mark.parametrize("how", study.INITIALISATIONS)
+def test_the_first_logits(how):
+    model = seeded(lambda: study.network({"initialisation": how}), seed=0).train()
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        logits = model(torch.randn(1000, 1, 28, 28))
+    assert logits.square().mean().sqrt().item() == pytest.approx(shown.first_logits()[how], rel=0.3)
+    assert f"for {shown.NAMES[how]}" in shown.at_first()
 
 
 def test_scrambled_test_labels_change_no_choice(records):

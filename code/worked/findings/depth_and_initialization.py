@@ -11,7 +11,7 @@ from worked import figures
 from worked.answers import wide_layers
 from worked.answers.wide_layers import LARGEST, RELU_MEAN, RELU_SIZE, RELU_STD, Layer, largest_of, predicted_break
 from worked.claims import Claim
-from worked.estimate import Estimate, estimate
+from worked.estimate import Estimate, estimate, percent
 from worked.figures import COLOURS, DASHES, Chart, Table
 from worked.findings import Findings
 from worked.records import Record
@@ -125,7 +125,8 @@ def _claims() -> tuple[Claim, ...]:
               lambda s: s.gradient_change("normal-tanh"), "growth over all layers", **powers),
         Claim(f"{SLUG}-xavier-tanh", f"with {name('xavier-tanh')} the standard deviation falls with depth",
               lambda s: [-c for c in s.change("xavier-tanh")], "fall over all layers", **powers),
-        Claim(f"{SLUG}-xavier-tanh-slower", "but by less in the second half of the layers than in the first",
+        Claim(f"{SLUG}-xavier-tanh-slower", f"with {name('xavier-tanh')} the standard deviation falls by less in the "
+              "second half of the layers than in the first",
               lambda s: [late - early for late, early in zip(s.change("xavier-tanh", s.depth // 2),
                          s.change("xavier-tanh", 1, s.depth // 2), strict=True)],
               "fall in the first half minus fall in the second", **powers),
@@ -158,13 +159,18 @@ def brief(summary: Summary) -> str:
     """What came out, in words that are right however the runs fell."""
     broken = summary.broken()
     layers = " and ".join(f"in layer {n} in {broken.count(n)}" for n in sorted(set(broken)))
-    told = [f"{SHORT[s]}: {_number(_power(summary.change(s)))}" for s in ("normalised", *ACTIVATED)]
+    told = "; ".join(
+        f"{SHORT[s]}: {_number(_power(summary.change(s)))} and {_number(_power(summary.gradient_change(s)))}"
+        for s in ("normalised", *ACTIVATED)
+    )
+    saturated = estimate([float(np.mean(run)) for run in summary.history("normal-tanh", "saturated")])
     return (
         f"Standard normal weights multiply the size of the signal by about $\\sqrt{{{summary.width}}}$ in every layer, "
         f"and single precision ends at {_number(LARGEST)}. The first number that is not finite stands {layers} "
-        f"of {len(broken)} networks; predicted is layer {predicted_break(summary.width)}."
-        f"\n\nFrom the first layer to layer {summary.depth} each of the other schemes multiplies the standard "
-        f"deviation by (geometric mean over the seeds): {'; '.join(told)}."
+        f"of {len(broken)} networks; predicted is layer {predicted_break(summary.width)}. Tanh prevents this, with "
+        f"{percent(saturated.mean, 0)} of the units above {SATURATED:g} in size.\n\nFrom the first layer to layer "
+        f"{summary.depth} each of the other schemes multiplies the standard deviation, and on the way back the "
+        f"gradient, by (geometric means over the seeds): {told}."
     )
 
 

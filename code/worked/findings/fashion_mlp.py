@@ -150,7 +150,7 @@ def searching(summary: Summary) -> str:
         f"The peak rate was searched for among {tried}, each in one run of {search.spec.config['epochs']} epochs with "
         f"the seed {search.spec.seed}, which no reported run has, measured on the validation images alone and with "
         f"{NAMES['default']} initialisation. Chosen: {chosen:g}{end}. The other initialisations are trained "
-        "at this rate, too. Everything else was set without a search, to common values."
+        "at this rate, too. Everything else was set by hand."
     )
 
 
@@ -251,11 +251,9 @@ def accuracies_chart(summary: Summary) -> Chart:
 
 def start(summary: Summary) -> Chart:
     """Training loss in the first two epochs."""
-    parts = 20
     curves = {
-        "Training loss at the start": {
-            NAMES[how]: [run.trace["curve"][:parts] for run in summary.runs[how]] for how in INITIALISATIONS
-        }
+        title: {NAMES[how]: [run.trace["curve"][part] for run in summary.runs[how]] for how in INITIALISATIONS}
+        for title, part in (("First epoch", slice(10)), ("Second epoch", slice(10, 20)))
     }
     caption = (
         "Training loss, as trained, over each tenth of the first two epochs: mean over the seeds and its 95 % "
@@ -263,6 +261,25 @@ def start(summary: Summary) -> Chart:
     )
     return _legend_above(
         figures.curves(f"{SLUG}-start", curves, caption=caption, xlabel="tenth of an epoch", ylabel="cross-entropy")
+    )
+
+
+def first_logits() -> dict[str, float]:
+    """Standard deviation of the logits of the untrained networks: sqrt(fan_in E h^2 variance of the last weights).
+
+    Behind batch norm and ReLU a hidden unit h has E h^2 = 1/2, if it is normal before; biases are left out.
+    """
+    variance = {"default": 1 / (3 * HIDDEN[-1]), "kaiming-fan-out": 2 / 10, "small-normal": SMALL**2}
+    return {how: math.sqrt(HIDDEN[-1] / 2 * variance[how]) for how in INITIALISATIONS}
+
+
+def at_first() -> str:
+    """What the scale of the last layer does to the first loss."""
+    told = ", ".join(f"{deviation:.2g} for {NAMES[how]}" for how, deviation in first_logits().items())
+    return (
+        "The last layer is not normalised, and it decides the first loss. Before any training the standard deviation "
+        f"of the logits is about {told}. The larger it is, the surer the untrained network is of its guesses, and a "
+        f"sure wrong answer costs much; logits near 0 cost ln 10 = {math.log(10):.2f}."
     )
 
 
@@ -284,8 +301,7 @@ def accuracies(summary: Summary) -> Table:
     for how in INITIALISATIONS:
         cells = [estimate(summary.values(how, metric)).percent for metric in metrics]
         change = "–" if how == "default" else _points(estimate(summary.change(how)))
-        epochs = summary.values(how, "selected_epoch")
-        body.append([NAMES[how], *cells, change, f"{min(epochs)} to {max(epochs)}"])
+        body.append([NAMES[how], *cells, change])
         kept = ("selected_epoch", *metrics)
         rows += [{"initialisation": how, "seed": run.spec.seed, **{metric: run.metrics[metric] for metric in kept}}
                  for run in summary.runs[how]]  # fmt: skip
@@ -293,7 +309,7 @@ def accuracies(summary: Summary) -> Table:
         "Accuracies of the epoch that validation selects: mean over the seeds ± half of its 95 % t interval. The "
         "change of the test accuracy against the default is paired by seed, in percentage points."
     )
-    header = ("Initialisation", "Train", "Validation", "Test", "Change", "Epoch selected")
+    header = ("Initialisation", "Train", "Validation", "Test", "Change")
     return Table(f"{SLUG}-accuracies", caption, header, body, rows)
 
 
