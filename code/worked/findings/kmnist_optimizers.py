@@ -260,7 +260,7 @@ def protocol(summary: Summary) -> str:
     """How the runs were made."""
     run = summary.first
     seeds = len(summary.runs["mlp", "original", "nesterov"])
-    minutes = sum(record.seconds for runs in summary.runs.values() for record in runs) / 60
+    profile = STUDY.profiles[run.spec.profile]
     numbers = "; ".join(
         f"{LABELS[name]}: rate {own['rate']:g}" + (f", momentum {own['momentum']:g}" if own["momentum"] else "")
         for name, own in SETTINGS.items()
@@ -268,8 +268,8 @@ def protocol(summary: Summary) -> str:
     return (
         f"{numbers}. Every setting has a constant rate, {run.spec.config['epochs']} epochs, batches of {BATCH_SIZE} "
         f"(our choice), cross-entropy and {seeds} seeds, which set initial weights and the order of the images; all "
-        "else is PyTorch's default. Accuracies are those of the epoch with the highest validation accuracy. The runs "
-        f"took {minutes:.0f} minutes in all, on one processor core each."
+        "else is PyTorch's default. Accuracies are those of the epoch with the highest validation accuracy. The "
+        f"profile *{profile.name}* takes {profile.cost}."
     )
 
 
