@@ -38,7 +38,7 @@ PROFILES = {
     for profile in (
         Profile("full", "about 90 minutes on 2 CPU cores (estimated)", "official",
                 {"epochs": 20, "seeds": range(5), "validation": 10_000}),
-        Profile("laptop", "about 12 minutes on 2 CPU cores", "reduced",
+        Profile("laptop", "about 10 minutes on 2 CPU cores", "reduced",
                 {"epochs": 20, "seeds": range(5), "validation": 1_600}),
         Profile("smoke", "seconds", "generated", {"epochs": 1, "seeds": range(2), "validation": 200}),
     )
