@@ -216,7 +216,7 @@ def test_everything_is_shown(records):
     assert shown.permuted_accuracies(summary).body[1][-1].startswith(("+5.9", "+6.0"))
     assert "6,400 for train, 50 batches" in shown.splitting(summary)
     assert "10,000 aside" in shown.splitting(summary)
-    assert "25 minutes in all" in shown.protocol(summary)
+    assert " takes about " in shown.protocol(summary)
     assert "did not mean** a higher" in shown.brief(summary).replace("did not mean a", "did not mean** a")
     assert "ending no better than guessing: Adam at the rate 1" in shown.brief(summary)
     assert "0.036 (perceptron)" in shown.first_step()

@@ -18,7 +18,7 @@ from worked.studies.kmnist_optimizers import NETWORKS
 from worked.training import best_trial
 
 PARTS = {  # what each variant tells of
-    "no-batch-norm": "batch normalisation",
+    "no-batch-norm": "batch normalisation, at a rate that was chosen with it,",
     "no-shifts": f"shifting the training images by up to {WHOLE['crop']} pixels",
     "no-weight-decay": f"weight decay of {WHOLE['weight_decay']:g}",
     "constant-rate": "the one-cycle rate, in place of a constant one,",
@@ -142,7 +142,7 @@ def configuration(summary: Summary) -> str:
         " It is at an end of what was tried: a better one may lie beyond." if chosen in (min(rates), max(rates)) else ""
     )
     maps = ", ".join(WHOLE["widths"].split())
-    minutes = sum(r.seconds for r in (summary.search, *(r for runs in summary.runs.values() for r in runs))) / 60
+    profile = STUDY.profiles[summary.search.spec.profile]
     return (
         f"The network is the exercise's, with {maps} maps and batch normalisation after each convolution, in place of "
         f"its biases: {parameter_count(network(WHOLE)):,} parameters. It is trained for "
@@ -150,8 +150,8 @@ def configuration(summary: Summary) -> str:
         f"{Recipe(1, 1.0).momentum:g}, a one-cycle rate, weight decay "
         f"{WHOLE['weight_decay']:g}, and training images shifted at random by up to {WHOLE['crop']} pixels. The peak "
         "rate was chosen by the validation accuracy of one run each, with the seed "
-        f"{summary.search.spec.seed}, which no reported run has: {tried}. Chosen: {chosen:g}.{edge} The runs took "
-        f"{minutes:.0f} minutes in all, on one processor core each."
+        f"{summary.search.spec.seed}, which no reported run has: {tried}. Chosen: {chosen:g}.{edge} The profile "
+        f"*{profile.name}* takes {profile.cost}."
     )
 
 
@@ -224,21 +224,20 @@ def gains(summary: Summary) -> Table:
 
 
 def learning(summary: Summary) -> Chart:
-    """Train and validation accuracy of the best configuration and of the one whose missing part costs most."""
-    others = [name for name in VARIANTS if name != summary.best]
-    worst = min(others, key=lambda name: sum(summary.accuracy(name)))
+    """Train and validation accuracy of the best configuration, and of the worst of which no run diverged."""
+    whole = [name for name in VARIANTS if not any(run.diverged for run in summary.runs[name])]
+    worst = min(whole, key=lambda name: sum(summary.accuracy(name)))
     curves = {
         TITLES[name].capitalize(): {
             split: [[100 * value for value in run.history[f"{split}_accuracy"]] for run in summary.runs[name]]
             for split in ("train", "validation")
         }
         for name in (summary.best, worst)
-        if not any(run.diverged for run in summary.runs[name])
     }
     caption = (
-        "Accuracy after each epoch of the best configuration, and of the one with the lowest validation accuracy where "
-        "its runs did not diverge: mean over the seeds and its 95 % interval (bands). Training images are not shifted "
-        "when they are measured."
+        "Accuracy after each epoch of the best configuration, and of the one with the lowest validation accuracy among "
+        "those of which no run diverged: mean over the seeds and its 95 % interval (bands). Training images are not "
+        "shifted when they are measured."
     )
     return figures.curves(f"{SLUG}-learning", curves, caption=caption, xlabel="epoch", ylabel="accuracy (%)")
 

@@ -49,8 +49,8 @@ def _profile(name: str, cost: str, **settings: Any) -> Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        _profile("full", "hours on 2 CPU cores", epochs=20, rates=(0.03, 0.1, 0.3)),
-        _profile("laptop", "about 8 minutes on 2 CPU cores", epochs=8, rates=(0.03, 0.1, 0.3)),
+        _profile("full", "about 2 hours on 2 CPU cores (estimated)", epochs=20, rates=(0.03, 0.1, 0.3)),
+        _profile("laptop", "about 7 minutes on 2 CPU cores", epochs=8, rates=(0.03, 0.1, 0.3)),
         _profile("smoke", "seconds", epochs=1, rates=(0.1,)),
     )
 }

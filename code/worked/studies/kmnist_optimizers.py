@@ -36,9 +36,9 @@ SHOWN = 3  # images of each class kept with a record
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("full", "about an hour on 2 CPU cores", "official",
+        Profile("full", "about 90 minutes on 2 CPU cores (estimated)", "official",
                 {"epochs": 20, "seeds": range(5), "validation": 10_000}),
-        Profile("laptop", "about 5 minutes on 2 CPU cores", "reduced",
+        Profile("laptop", "about 10 minutes on 2 CPU cores", "reduced",
                 {"epochs": 20, "seeds": range(5), "validation": 1_600}),
         Profile("smoke", "seconds", "generated", {"epochs": 1, "seeds": range(2), "validation": 200}),
     )
