@@ -21,7 +21,7 @@ PARTS = {  # what each variant tells of
     "no-batch-norm": "batch normalisation, at a rate that was chosen with it,",
     "no-shifts": f"shifting the training images by up to {WHOLE['crop']} pixels",
     "no-weight-decay": f"weight decay of {WHOLE['weight_decay']:g}",
-    "constant-rate": "the one-cycle rate, in place of a constant one,",
+    "constant-rate": "the one-cycle rate, in place of a constant one at its peak,",
     "double-width": "doubling the maps of every convolution",
 }
 ADDED = ("double-width",)  # the variants that have more than the whole, not less
