@@ -125,8 +125,9 @@ def test_the_brief_answer_says_what_was_asked_and_how_it_fell(tmp_path):
         assert f"the LeNet-5 trains at least 2.5 times as fast as the stock loop: **{state}**" in said
 
 
-def test_the_committed_record_is_judged_in_the_ledger():
-    store = Store(ROOT / "results")
+def test_the_committed_record_is_judged_in_the_ledger(monkeypatch):
+    monkeypatch.setenv("WORKED_STORE", str(ROOT / "results"))
+    store = Store.default()
     told = ledger.claim_lists(store)
     assert benchmark.every(store)
     for found in benchmark.verdicts(store):
