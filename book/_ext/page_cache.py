@@ -21,6 +21,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import forked_kernels
 import nbformat
 from dependencies import code_cells, digest, modules_of, page_inputs, reason, studies
 from jupyter_cache import get_cache
@@ -53,10 +54,12 @@ def executable(path: Path) -> bool:
     return path.suffix == ".md" and is_myst_markdown_notebook(path.read_text(encoding="utf-8"))
 
 
-def execute(path: Path, source: str, files: Path, threads: int, timeout: int | None) -> tuple[str, str, float]:
+def execute(
+    path: Path, source: str, files: Path, threads: int, timeout: int | None, fork: bool
+) -> tuple[str, str, float]:
     """Run a notebook (as JSON) in its page's folder; return it executed, the error or "", and the seconds it took.
 
-    Called in a process of its own, one per page at a time.
+    Called in a process of its own, one per page at a time. ``fork``: whether its kernel is forked from one process.
     """
     notebook = nbformat.reads(source, as_version=4)
     shutil.rmtree(files, ignore_errors=True)
@@ -64,6 +67,8 @@ def execute(path: Path, source: str, files: Path, threads: int, timeout: int | N
     limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     place = {"metadata": {"path": str(path.parent)}}
     client = NotebookClient(notebook, timeout=timeout, record_timing=False, resources=place)
+    if fork:
+        client.kernel_manager_class = forked_kernels.Manager
     client.extra_arguments = ["--log-level=40"]
     start, error = time.perf_counter(), ""
     try:
@@ -155,11 +160,13 @@ class PageCache:
         self.forget(todo)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         workers = min(len(todo), cores)
+        # A few pages are not worth a process that imports everything; elsewhere a fork is not safe.
+        fork = sys.platform == "linux" and len(todo) > 2 * workers
         errors = []
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             jobs = {
                 pool.submit(
-                    execute, page.path, nbformat.writes(page.notebook), page.files, cores // workers, timeout
+                    execute, page.path, nbformat.writes(page.notebook), page.files, cores // workers, timeout, fork
                 ): page
                 for page in todo
             }
