@@ -23,6 +23,7 @@ def fabricated(device="cpu", *, times=None, share=0.95, gap=0.0, many=20.0):
         workloads[name] = {
             "images": 1280,
             "batch": 128,
+            "epochs": 3,
             "rounds": 3,
             "created": "2026-01-02T03:04:05+00:00",
             "seconds": {"ours, float32": [1.0, 2.0, 3.0], "stock loop, 0 workers": [4.0, 8.0, 15.0]},
@@ -42,6 +43,7 @@ def fabricated(device="cpu", *, times=None, share=0.95, gap=0.0, many=20.0):
     workloads[benchmark.MANY] = {
         "images": 10,
         "batch": 5,
+        "epochs": 1,
         "rounds": 3,
         "created": "2026-01-02T03:04:05+00:00",
         "seconds": {"in turn": [2.0] * 3, way: [1.0] * 3},

@@ -93,7 +93,7 @@ def _selu(store: Store) -> float:
 ANCHORS = (
     Anchor(
         "fashion-mnist",
-        "Fashion-MNIST, small network",
+        "Fashion-MNIST, small network (share of test images)",
         f"test accuracy on Fashion-MNIST of a {published_mlp.WORDS}",
         "{cite:t}`xiao2017`, table 3, MLPClassifier",
         0.870,
@@ -103,7 +103,7 @@ ANCHORS = (
     ),
     Anchor(
         "vgg11-parameters",
-        "VGG-11, parameters",
+        "VGG-11, parameters (millions)",
         "parameters of VGG-11, in millions",
         "{cite:t}`simonyan2015`, table 2, network A",
         133,
@@ -114,7 +114,7 @@ ANCHORS = (
     ),
     Anchor(
         "he-gradient",
-        "Gradients lost by weights of 0.01",
+        "Gradients lost by weights of 0.01 (ten thousands)",
         "factor by which weights of deviation 0.01 in place of the formula's shrink the gradient between the tenth and "
         "the second convolution of VGG's network B, in ten thousands",
         "{cite:t}`he2015`, section 2.2",

@@ -54,7 +54,7 @@ def csv_link(name: str, rows: Rows) -> str:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    return f" · {{download}}`numbers as CSV <{os.path.relpath(folder)}/{name}.csv>`"
+    return f"{{download}}`numbers as CSV <{os.path.relpath(folder)}/{name}.csv>`"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Chart:
             with matplotlib.rc_context(STYLE):
                 self.drawing.savefig(folder / f"{self.name}.svg", metadata={"Date": None})
                 self.drawing.savefig(folder / f"{self.name}.pdf", metadata={"CreationDate": None})
-            foot = self.provenance + csv_link(self.name, self.rows)
+            foot = " · ".join(filter(None, (self.provenance, csv_link(self.name, self.rows))))
             bundle["text/markdown"] = (
                 f":::{{figure}} {os.path.relpath(folder)}/{self.name}.*\n:name: {self.name}\n"
                 f":alt: {json.dumps(self.alt, ensure_ascii=False)}\n:class: dark-light\n\n{self.caption}\n"
@@ -114,7 +114,7 @@ class Table:
         lines = [f":::{{list-table}} {self.caption}", f":name: {self.name}", ":header-rows: 1", ":class: numbers", ""]
         for row in (self.header, *self.body):
             lines += [("* - " if n == 0 else "  - ") + cell for n, cell in enumerate(row)]
-        foot = self.provenance + csv_link(self.name, self.rows)
+        foot = " · ".join(filter(None, (self.provenance, csv_link(self.name, self.rows))))
         return "\n".join(lines) + "\n:::\n" + (f"\n{{.provenance}}\n{foot}\n" if foot else "")
 
 

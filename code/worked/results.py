@@ -63,7 +63,9 @@ class Results:
         if self.profile != "full":
             said.append(f"This is the profile *{self.profile}*, a reduced form of the exercise's protocol.")
         for kind in sorted({record.data_source for record in self.records} - {"official", DRAWN}):
-            said.append(f"The data are *{kind}*, not the official set: do not compare them with published numbers.")
+            said.append(
+                f"The data are *{kind}*, not the official set: accuracies here do not compare with published ones."
+            )
         unreplayed = self.unreplayed
         if unreplayed:
             said.append(

@@ -218,7 +218,7 @@ def test_everything_is_shown(records):
     assert "10,000 aside" in shown.splitting(summary)
     assert " takes about " in shown.protocol(summary)
     assert "did not mean** a higher" in shown.brief(summary).replace("did not mean a", "did not mean** a")
-    assert "ending no better than guessing: Adam at the rate 1" in shown.brief(summary)
+    assert "no better than guessing at the end: Adam at the rate 1" in shown.brief(summary)
     assert "0.036 (perceptron)" in shown.first_step()
 
 

@@ -62,7 +62,7 @@ def test_a_run_that_the_rule_does_not_end_counts_with_its_last_epoch(records):
     open_end = [replace(r, history={**r.history, "batch_loss": falling}) if r.spec.seed == 1 else r for r in records]
     summary = findings.Summary(open_end)
     assert summary.ends[1] == FULL.settings["epochs"]
-    assert "1 of all runs had not been ended" in findings.protocol(summary)
+    assert f"1 of the {len(summary.runs)} had not been ended" in findings.protocol(summary)
 
 
 def test_a_diverged_run_is_named(records):

@@ -81,6 +81,11 @@ class Summary:
         return [gradient[0] - gradient[-1] for gradient in self.history(scheme, "log10_gradient")]
 
 
+def typical_growth(summary: Summary) -> float:
+    """The factor of the gradient's mean square per layer, standard normal weights and tanh: geometric mean."""
+    return 10 ** (2 * float(np.mean(summary.gradient_change("normal-tanh"))) / (summary.depth - 1))
+
+
 def halvings(summary: Summary) -> list[float]:
     """By how much the binary logarithm of the variance falls per layer, Xavier and ReLU, for each seed."""
     layers = np.arange(1, summary.depth + 1)
@@ -167,10 +172,10 @@ def brief(summary: Summary) -> str:
     return (
         f"Standard normal weights multiply the size of the signal by about $\\sqrt{{{summary.width}}}$ in every layer, "
         f"and single precision ends at {_number(LARGEST)}. The first number that is not finite stands {layers} "
-        f"of {len(broken)} networks; predicted is layer {predicted_break(summary.width)}. Tanh prevents this, with "
-        f"{percent(saturated.mean, 0)} of the units above {SATURATED:g} in size.\n\nFrom the first layer to layer "
-        f"{summary.depth} each of the other schemes multiplies the standard deviation, and on the way back the "
-        f"gradient, by (geometric means over the seeds): {told}."
+        f"of {len(broken)} networks; predicted is layer {predicted_break(summary.width)}. Tanh prevents this, but "
+        f"{percent(saturated.mean, 0)} of its units are saturated, above {SATURATED:g} in size.\n\nFrom the first "
+        f"layer to layer {summary.depth} each of the other schemes multiplies the standard deviation, and on the way "
+        f"back the gradient, by (geometric means over the seeds): {told}."
     )
 
 
@@ -268,8 +273,9 @@ def layer_table(summary: Summary) -> Table:
             rows += [{"scheme": scheme, "layer": n, "seed": run.spec.seed, "mean": m, "std": s, "log10_gradient": g}
                      for run, m, s, g in zip(summary.runs[scheme], means, stds, gradients, strict=True)]  # fmt: skip
     caption = (
-        "Mean of the units (over the seeds, ± half of its 95 % t interval), their standard deviation, and the size of "
-        "the gradient by them (geometric means over the seeds)."
+        "Mean of the units (over the seeds, ± half of its 95 % t interval), their standard deviation, and the root "
+        "mean square of the gradient with respect to them (geometric means over the seeds). Without an activation the "
+        "gradient does not depend on the units: in double precision it is finite where they are not."
     )
     return Table(f"{SLUG}-layers", caption, ("Scheme", "Layer", "Mean", "Standard deviation", "Gradient"), body, rows)
 
@@ -338,8 +344,8 @@ def gradient_chart(summary: Summary) -> Chart:
         drawing,
         f"Two charts of the gradient's size against the layer, on logarithmic axes; it is about 1 at the last layer. "
         f"{'; '.join(told)}.",
-        "Root mean square of the gradient by the units of each layer, sent back from the last one, where it is about "
-        "1: geometric mean over the seeds, its 95 % interval (bands), and the law of wide layers (dotted).",
+        "Root mean square of the gradient with respect to the units of each layer, sent back from the last one, where "
+        "it is about 1: geometric mean over the seeds, its 95 % interval (bands), and the law of wide layers (dotted).",
         rows,
     )
 

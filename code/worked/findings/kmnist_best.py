@@ -18,10 +18,10 @@ from worked.studies.kmnist_optimizers import NETWORKS
 from worked.training import best_trial
 
 PARTS = {  # what each variant tells of
-    "no-batch-norm": "batch normalisation, at a rate that was chosen with it,",
+    "no-batch-norm": "batch normalisation",
     "no-shifts": f"shifting the training images by up to {WHOLE['crop']} pixels",
     "no-weight-decay": f"weight decay of {WHOLE['weight_decay']:g}",
-    "constant-rate": "the one-cycle rate, in place of a constant one at its peak,",
+    "constant-rate": "the one-cycle rate, in place of a constant one,",
     "double-width": "doubling the maps of every convolution",
 }
 ADDED = ("double-width",)  # the variants that have more than the whole, not less
@@ -41,16 +41,27 @@ PUBLISHED = (  # of the whole set, by those who published it: accuracy in percen
 
 
 class Summary:
-    """The runs by variant, in the order of the seeds, the search, and the networks to compare with."""
+    """The search and the runs of every variant, these in the order of the seeds, and the networks to compare with."""
 
     def __init__(self, records: Sequence[Record], baseline: kmnist_optimizers.Summary):
         self.baseline = baseline
-        self.search = next(record for record in records if record.trials)
-        ordered = sorted((record for record in records if not record.trials), key=lambda record: record.spec.seed)
-        self.runs = {
-            name: [r for r in ordered if all(r.spec.config[k] == v for k, v in (WHOLE | changes).items())]
-            for name, changes in VARIANTS.items()
-        }
+        self.runs: dict[str, list[Record]] = {name: [] for name in VARIANTS}
+        self.searches: dict[str, Record] = {}
+        for record in sorted(records, key=lambda record: record.spec.seed):
+            if record.trials:
+                self.searches[_variant(record)] = record
+            else:
+                self.runs[_variant(record)].append(record)
+
+    def rate(self, variant: str) -> float:
+        """The peak rate that the search of ``variant`` chose."""
+        return best_trial(self.searches[variant].trials)["config"]["rate"]
+
+    @property
+    def edges(self) -> list[str]:
+        """The variants whose rate is an end of what was tried."""
+        tried = {name: [trial["config"]["rate"] for trial in r.trials] for name, r in self.searches.items()}
+        return [name for name, rates in tried.items() if self.rate(name) in (min(rates), max(rates))]
 
     def accuracy(self, variant: str, split: str = "validation") -> list[float]:
         """The accuracy of the selected epoch for each seed; a run that diverged counts as one that guesses."""
@@ -70,6 +81,11 @@ class Summary:
         """Accuracy of the best variant minus that of ``network`` under its best setting, for each seed."""
         other = self.baseline.accuracy(network, self.baseline.best(network), split)
         return _minus(self.accuracy(self.best, split), other)
+
+
+def _variant(record: Record) -> str:
+    config = record.spec.config
+    return next(n for n, changes in VARIANTS.items() if all(config[k] == v for k, v in (WHOLE | changes).items()))
 
 
 def summarise(records: Sequence[Record]) -> Summary:
@@ -101,11 +117,7 @@ CLAIMS = (
 
 
 def _name(record: Record) -> str:
-    if record.trials:
-        return "search for the rate"
-    config = record.spec.config
-    matches = (n for n, changes in VARIANTS.items() if all(config[k] == v for k, v in (WHOLE | changes).items()))
-    return TITLES[next(matches)]
+    return TITLES[_variant(record)] + (", search for the rate" if record.trials else "")
 
 
 FINDINGS = Findings(STUDY, summarise, CLAIMS, _name)
@@ -131,38 +143,35 @@ def configuration(summary: Summary) -> str:
     from worked.studies.kmnist_best import network
     from worked.train import Recipe
 
-    config, trials = summary.search.spec.config, summary.search.trials
-    chosen = best_trial(trials)["config"]["rate"]
-    rates = [trial["config"]["rate"] for trial in trials]
+    search = summary.searches["whole"]
+    config = search.spec.config
     tried = ", ".join(
         f"{trial['config']['rate']:g} ({'diverged' if trial['diverged'] else percent(trial['validation_accuracy'])})"
-        for trial in trials
+        for trial in search.trials
     )
-    edge = (
-        " It is at an end of what was tried: a better one may lie beyond." if chosen in (min(rates), max(rates)) else ""
-    )
+    names = ", ".join(TITLES[name] for name in summary.edges)
+    edge = f" At an end of what was tried, so that a better rate may lie beyond: {names}." if names else ""
     maps = ", ".join(WHOLE["widths"].split())
-    profile = STUDY.profiles[summary.search.spec.profile]
+    profile = STUDY.profiles[search.spec.profile]
     return (
         f"The network is the exercise's, with {maps} maps and batch normalisation after each convolution, in place of "
         f"its biases: {parameter_count(network(WHOLE)):,} parameters. It is trained for "
         f"{config['epochs']} epochs in batches of {BATCH_SIZE}, with Nesterov momentum "
         f"{Recipe(1, 1.0).momentum:g}, a one-cycle rate, weight decay "
-        f"{WHOLE['weight_decay']:g}, and training images shifted at random by up to {WHOLE['crop']} pixels. The peak "
-        "rate was chosen by the validation accuracy of one run each, with the seed "
-        f"{summary.search.spec.seed}, which no reported run has: {tried}. Chosen: {chosen:g}.{edge} The profile "
-        f"*{profile.name}* takes {profile.cost}."
+        f"{WHOLE['weight_decay']:g}, and training images shifted at random by up to {WHOLE['crop']} pixels. This "
+        "configuration, each that lacks one of its parts, and one with twice the maps have a search of their own for "
+        "the peak rate, by the validation accuracy of one run a rate, with the seed "
+        f"{search.spec.seed}, which no reported run has. With all parts: {tried}. Chosen: "
+        f"{summary.rate('whole'):g}.{edge} The profile *{profile.name}* takes {profile.cost}."
     )
 
 
 def choosing(summary: Summary) -> str:
     """Which variant validation prefers."""
-    best = summary.best
-    lead = "" if best == "whole" else " It differs from the whole, so the best effort is this one, at the whole's rate."
     return (
-        f"By mean validation accuracy the best of the {len(VARIANTS)} is the one **{TITLES[best]}**.{lead} What "
-        "follows is about it. A run whose loss stopped being finite counts as one that guesses: "
-        f"{sum(bool(run.diverged) for runs in summary.runs.values() for run in runs)} did."
+        f"By mean validation accuracy the best of the {len(VARIANTS)} is the one **{TITLES[summary.best]}**; what "
+        "follows is about it. Runs whose loss stopped being finite, counted as ones that guess: "
+        f"{sum(bool(run.diverged) for runs in summary.runs.values() for run in runs)}."
     )
 
 
@@ -180,23 +189,26 @@ def published() -> str:
 
 def ablation(summary: Summary) -> Table:
     """The whole configuration and its variants."""
+    from worked.models import parameter_count
+    from worked.studies.kmnist_best import network
+
     body, numbers = [], []
     for name, runs in summary.runs.items():
         cells = [estimate(summary.accuracy(name, split)).percent for split in ("validation", "test")]
-        body.append(
-            [TITLES[name], cells[0], "–" if name == "whole" else points(estimate(summary.brings(name))), cells[1]]
-        )
+        brings = "–" if name == "whole" else points(estimate(summary.brings(name)))
+        count = f"{parameter_count(network(WHOLE | VARIANTS[name])):,}"
+        body.append([TITLES[name], count, f"{summary.rate(name):g}", cells[0], brings, cells[1]])
         numbers += [
-            {"variant": TITLES[name], "seed": run.spec.seed}
+            {"variant": TITLES[name], "seed": run.spec.seed, "rate": run.spec.config["rate"]}
             | {f"{split}_accuracy": run.metrics.get(f"{split}_accuracy") for split in ("validation", "test")}
             for run in runs
         ]
     caption = (
-        "The whole configuration, without each of its parts, and with more maps, all at the same peak rate: accuracies "
-        "of the selected epoch, mean over the seeds ± half of the 95 % t interval. What the part brings is paired by "
-        "seed, on validation, in percentage points."
+        "The whole configuration, without each of its parts, and with more maps, each at the rate of its search: "
+        "accuracies of the selected epoch, mean over the seeds ± half of the 95 % t interval. What the part brings is "
+        "paired by seed, on validation, in percentage points."
     )
-    header = ("Configuration", "Validation", "What the part brings", "Test")
+    header = ("Configuration", "Parameters", "Rate", "Validation", "What the part brings", "Test")
     return Table(f"{SLUG}-ablation", caption, header, body, numbers)
 
 

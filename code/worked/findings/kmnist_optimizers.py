@@ -189,7 +189,7 @@ def brief(summary: Summary) -> str:
         test = estimate(summary.accuracy(name, best, "test")).percent
         told.append(
             f"**{NAMES[name].capitalize()}**, {parameters(name):,} parameters: the best setting on validation is "
-            f"{LABELS[best]}, test accuracy {test}; ending no better than guessing: {', '.join(failed) or 'none'}."
+            f"{LABELS[best]}, test accuracy {test}; no better than guessing at the end: {', '.join(failed) or 'none'}."
         )
     lost = " and ".join(f"the {NAMES[name]} {points(estimate(summary.lost(name)))}" for name in NETWORKS)
     return (
@@ -287,6 +287,21 @@ def first_step() -> str:
 
 
 # -- figures and tables ------------------------------------------------------------------------------------------------
+
+
+def last_losses(summary: Summary) -> str:
+    """What a mean hides where the losses of the runs lie far apart."""
+    runs = summary.runs["mlp", "original", "adam-1"]
+    told = {
+        split: ", ".join(f"{run.history[f'{split}_loss'][-1]:.3g}" for run in runs if not run.diverged)
+        for split in ("validation", "train")
+    }
+    return (
+        f"The perceptron's mean validation loss at the rate 1 hides how far apart its runs end, by seed: "
+        f"{told['validation']} on the validation images, {told['train']} on the training images; ln 10 is "
+        f"{GUESSING:.3g}. With weights as large as these, a few images on which a network is very sure and wrong are "
+        "enough for such a mean."
+    )
 
 
 def gallery(
@@ -416,8 +431,9 @@ def outcomes(summary: Summary) -> Table:
             body.append([f"{NAMES[name]}, {SHORT[setting]}", *cells])
             numbers += [{"network": name, "setting": setting, "seed": run.spec.seed, **run.metrics} for run in runs]
     caption = (
-        "Losses after the last epoch and the lowest validation loss, means over the seeds; accuracies of the selected "
-        "epoch: mean ± half of the 95 % t interval."
+        "Losses on all training and validation images after the last epoch (the charts draw the training loss as it is "
+        "trained), and the mean of each run's lowest validation loss; accuracies of the selected epoch: mean over the "
+        "seeds ± half of the 95 % t interval."
     )
     header = ("Network and setting", "Last training loss", "Last validation loss", "Lowest validation loss",
               "Validation accuracy", "Test accuracy")  # fmt: skip

@@ -52,7 +52,7 @@ def protocol(summary: Summary) -> str:
     ended = (
         "the rule ended every run before that"
         if summary.unfinished == 0
-        else f"{summary.unfinished} of all runs had not been ended by the rule then, and their last epoch counts"
+        else f"{summary.unfinished} of the {len(summary.runs)} had not been ended by it then: their last epoch counts"
     )
     return (
         "All training images are used, and every pixel is shifted and scaled to mean 0 and variance 1 over them. "
