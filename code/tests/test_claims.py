@@ -35,3 +35,13 @@ def test_numbers_are_said_in_the_unit_shown():
         "difference +1.00 percentage points, 95 % t interval +1.00 to +1.00, n = 3"
     )
     assert "n = 1" in CLAIM.judge([0.01]).numbers
+
+
+@pytest.mark.parametrize(("bound", "word"), [({"least": 0.89}, "least"), ({"most": 0.89}, "most")])
+def test_a_bound_is_told_beside_the_quantity_itself(bound, word):
+    """The interval stands the right way round, and the verdict is of what lies beyond the bound."""
+    claim = Claim("c", "a is so", lambda values: values, "accuracy", "%", **bound)
+    (above, below) = (claim.judge([0.9 + shift + value / 10 for value in SPREAD]) for shift in (0.0, -0.02))
+    assert (above.state, below.state) == ((SUPPORTED, NOT_SUPPORTED) if word == "least" else (NOT_SUPPORTED, SUPPORTED))
+    assert above.numbers == f"accuracy 90.00 %, 95 % t interval 89.75 to 90.25, n = 3; claimed is at {word} 89"
+    assert claim.judge([0.88, 0.9, 0.89]).state == UNDECIDED

@@ -39,12 +39,19 @@ class Verdict:
 
     @property
     def numbers(self) -> str:
-        """Effect, interval and n in words."""
-        bounds = (self.effect.mean, self.effect.low, self.effect.high)
-        mean, low, high = (f"{self.claim.scale * bound:+.2f}".replace("-", "−") for bound in bounds)
+        """Effect, interval and n in words; where a bound is claimed, the quantity itself and the bound."""
+        claim, effect = self.claim, self.effect
+        mean, low, high, style, told = effect.mean, effect.low, effect.high, "+.2f", ""
+        if claim.least is not None:
+            mean, low, high = (claim.least + margin for margin in (mean, low, high))
+            style, told = ".2f", f"; claimed is at least {claim.scale * claim.least:.4g}"
+        elif claim.most is not None:
+            mean, low, high = (claim.most - margin for margin in (mean, high, low))
+            style, told = ".2f", f"; claimed is at most {claim.scale * claim.most:.4g}"
+        words = [f"{claim.scale * number:{style}}".replace("-", "−") for number in (mean, low, high)]
         return (
-            f"{self.claim.effect} {mean} {self.claim.unit}, 95 % {self.effect.method} interval {low} to {high}, "
-            f"n = {self.effect.n}"
+            f"{claim.effect} {words[0]} {claim.unit}, 95 % {effect.method} interval {words[1]} to {words[2]}, "
+            f"n = {effect.n}{told}"
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -64,20 +71,27 @@ class Verdict:
 class Claim:
     """A conclusion that the page may draw.
 
-    ``evidence`` turns a study's summary into one margin for each seed, written so that positive margins speak for
-    the claim: a difference paired by seed, or the distance from a bound that the exercise gives.
+    ``evidence`` turns a study's summary into one number for each seed: a difference paired by seed, which speaks for
+    the claim where it is positive, or a quantity of which the claim gives a bound, ``least`` or ``most``.
     """
 
     id: str
     statement: str  # a clause that can follow "the runs show that"
     evidence: Callable[[Any], Sequence[float]]
-    effect: str = "difference"  # what a margin is, in words
+    effect: str = "difference"  # what the evidence is, in words
     unit: str = "percentage points"
     scale: float = 100.0  # from the unit of the metrics to the unit shown
-    holds: Callable[[Estimate], bool | None] = is_positive
+    holds: Callable[[Estimate], bool | None] = is_positive  # of the differences, or of what is beyond the bound
+    least: float | None = None  # in the unit of the metrics
+    most: float | None = None
 
     def judge(self, summary: Any) -> Verdict:
         """The verdict on ``summary``; an interval that does not exist (n = 1) decides nothing."""
-        effect = estimate(self.evidence(summary))
+        margins = self.evidence(summary)
+        if self.least is not None:
+            margins = [value - self.least for value in margins]
+        elif self.most is not None:
+            margins = [self.most - value for value in margins]
+        effect = estimate(margins)
         state = {True: SUPPORTED, False: NOT_SUPPORTED, None: UNDECIDED}[self.holds(effect)]
         return Verdict(self, effect, state)

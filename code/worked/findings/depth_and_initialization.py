@@ -86,6 +86,9 @@ def typical_growth(summary: Summary) -> float:
     return 10 ** (2 * float(np.mean(summary.gradient_change("normal-tanh"))) / (summary.depth - 1))
 
 
+CHANGE = "change over all layers, up or down"
+
+
 def halvings(summary: Summary) -> list[float]:
     """By how much the binary logarithm of the variance falls per layer, Xavier and ReLU, for each seed."""
     layers = np.arange(1, summary.depth + 1)
@@ -99,7 +102,7 @@ def _saturated_off(summary: Summary) -> list[float]:
 
 
 def _near(quantity: str, expected: float) -> Callable[[Summary], list[float]]:
-    return lambda s: [NEAR - abs(value / expected - 1) for value in s.product(quantity)]
+    return lambda s: [abs(value / expected - 1) for value in s.product(quantity)]
 
 
 def _claims() -> tuple[Claim, ...]:
@@ -108,24 +111,23 @@ def _claims() -> tuple[Claim, ...]:
     return (
         Claim(f"{SLUG}-break", f"most networks with {name('normal')} hold their first number that is not finite in "
               f"layer {layer}, as predicted",
-              lambda s: [(broken == layer) - 0.5 for broken in s.broken()], "share of such networks above one half"),
+              lambda s: [float(broken == layer) for broken in s.broken()], "share of such networks", "%", least=0.5),
         Claim(f"{SLUG}-nan", "the first NaN comes in the layer of the first number that is not finite, or in the next",
-              lambda s: [1.5 - (nan - first) for nan, first in zip(s.nan(), s.broken(), strict=True)],
-              "distance from a layer and a half later", "layers", 1.0),
+              lambda s: [nan - first for nan, first in zip(s.nan(), s.broken(), strict=True)],
+              "how much later the first NaN comes", "layers", 1.0, most=1.5),
         Claim(f"{SLUG}-square-root", f"the standard deviation of a product is within {100 * NEAR:g} % of √{WIDTH}",
-              _near("std", math.sqrt(WIDTH)), "distance from this bound", "percent"),
+              _near("std", math.sqrt(WIDTH)), "relative deviation", "%", most=NEAR),
         Claim(f"{SLUG}-relu-size", f"behind ReLU the root mean square is within {100 * NEAR:g} % of "
-              f"√({WIDTH}/2) = {size:g}", _near("relu_size", size), "distance from this bound", "percent"),
+              f"√({WIDTH}/2) = {size:g}", _near("relu_size", size), "relative deviation", "%", most=NEAR),
         Claim(f"{SLUG}-relu-std", f"behind ReLU the standard deviation is nearer to {std:.1f} than to {size:g}",
               lambda s: [abs(value - size) - abs(value - std) for value in s.product("relu_std")],
               f"distance from {size:g} minus distance from {std:.1f}", "on the scale of the products", 1.0),
         Claim(f"{SLUG}-normalised", f"with {name('normalised')} the standard deviations of the first and the last "
               f"layer differ by less than a factor of {FACTOR:g}",
-              lambda s: [math.log10(FACTOR) - abs(c) for c in s.change("normalised")], "distance from this factor",
-              **powers),
+              lambda s: [abs(c) for c in s.change("normalised")], CHANGE, most=math.log10(FACTOR), **powers),
         Claim(f"{SLUG}-saturated", f"with {name('normal-tanh')} the share of units above {SATURATED:g} in size is "
               f"within {100 * NEAR_SHARE:g} percentage points of the predicted one",
-              lambda s: [NEAR_SHARE - off for off in _saturated_off(s)], "distance from this bound"),
+              _saturated_off, "difference of the shares", most=NEAR_SHARE),
         Claim(f"{SLUG}-saturated-gradient", f"with {name('normal-tanh')} the gradient grows on its way back",
               lambda s: s.gradient_change("normal-tanh"), "growth over all layers", **powers),
         Claim(f"{SLUG}-xavier-tanh", f"with {name('xavier-tanh')} the standard deviation falls with depth",
@@ -137,20 +139,18 @@ def _claims() -> tuple[Claim, ...]:
               "fall in the first half minus fall in the second", **powers),
         Claim(f"{SLUG}-xavier-relu", f"with {name('xavier-relu')} every layer halves the variance, within "
               f"{100 * NEAR_HALF:g} % of a halving",
-              lambda s: [NEAR_HALF - abs(rate - 1) for rate in halvings(s)], "distance from this bound",
-              "percent of a halving"),
+              lambda s: [abs(rate - 1) for rate in halvings(s)], "difference from a halving",
+              "% of a halving", most=NEAR_HALF),
         Claim(f"{SLUG}-xavier-relu-gradient", f"with {name('xavier-relu')} the gradient at the first layer is less "
               "than a millionth of that at the last",
-              lambda s: [-change - TINY for change in s.gradient_change("xavier-relu")], "fall beyond a millionth",
+              lambda s: [-change for change in s.gradient_change("xavier-relu")], "fall over all layers", least=TINY,
               **powers),
         Claim(f"{SLUG}-kaiming", f"with {name('kaiming-relu')} the standard deviations of the first and the last "
               f"layer differ by less than a factor of {FACTOR:g}",
-              lambda s: [math.log10(FACTOR) - abs(c) for c in s.change("kaiming-relu")], "distance from this factor",
-              **powers),
+              lambda s: [abs(c) for c in s.change("kaiming-relu")], CHANGE, most=math.log10(FACTOR), **powers),
         Claim(f"{SLUG}-kaiming-gradient", f"with {name('kaiming-relu')} the gradients at the first and the last "
               f"layer differ by less than a factor of {FACTOR:g}",
-              lambda s: [math.log10(FACTOR) - abs(c) for c in s.gradient_change("kaiming-relu")],
-              "distance from this factor", **powers),
+              lambda s: [abs(c) for c in s.gradient_change("kaiming-relu")], CHANGE, most=math.log10(FACTOR), **powers),
     )  # fmt: skip
 
 

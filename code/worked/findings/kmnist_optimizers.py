@@ -131,12 +131,12 @@ def _of_network(name: str) -> tuple[Claim, ...]:
         Claim(f"kmnist-{name}-adam-1-guessing",
               f"with Adam at the rate 1 the {NAMES[name]} ends no better than guessing: its validation loss after the "
               "last epoch is above the logarithm of the number of classes",
-              lambda s: [loss - GUESSING for loss in s.last_loss(name, "adam-1")],
-              "distance from this bound, counted up to a tenth of it", "nats", 1.0),
+              lambda s: s.last_loss(name, "adam-1"), f"validation loss, counted up to {HOPELESS:.2f},", "nats", 1.0,
+              least=GUESSING),
         Claim(f"kmnist-{name}-adam-1-constant",
               f"with Adam at the rate 1 even the best epoch's {NAMES[name]} gives over {percent(CONSTANT, 0)} of the "
               "test images the same class",
-              lambda s: [share - CONSTANT for share in s.commonest(name, "adam-1")], "distance from this share"),
+              lambda s: s.commonest(name, "adam-1"), "share of the commonest answer", "%", least=CONSTANT),
         Claim(f"kmnist-{name}-momentum", f"Nesterov momentum raises the {NAMES[name]}'s validation accuracy over SGD",
               above("nesterov", "sgd"), accuracies),
         Claim(f"kmnist-{name}-adam", f"Adam takes the {NAMES[name]} to a higher validation accuracy than Nesterov "
@@ -144,7 +144,7 @@ def _of_network(name: str) -> tuple[Claim, ...]:
         *(Claim(f"kmnist-{name}-{setting}-overfits",
                 f"with {LABELS[setting]} the {NAMES[name]} overfits: after its lowest point the validation loss rises "
                 f"by more than {percent(RISE, 0)} while the training loss goes on falling", overfits(setting),
-                "the rise beyond that or the fall, whichever is smaller", "%") for setting in MODERATE),
+                f"rise less {percent(RISE, 0)}, or the training loss's fall if less,", "%") for setting in MODERATE),
     )  # fmt: skip
 
 
@@ -161,7 +161,7 @@ CLAIMS = (
     Claim("kmnist-permuted-mlp",
           f"permuting the pixels changes the perceptron's test accuracy by less than {100 * MARGIN:g} percentage "
           "point, up or down",
-          lambda s: [MARGIN - abs(lost) for lost in s.lost("mlp")], "distance of the change from this bound"),
+          lambda s: [abs(lost) for lost in s.lost("mlp")], "change, up or down,", most=MARGIN),
     Claim("kmnist-permuted-more", "permuting the pixels costs the convolutional network more than the perceptron",
           lambda s: _minus(s.lost("cnn"), s.lost("mlp")), "difference of what they lose"),
     Claim("kmnist-permuted-ahead", "on permuted pixels the convolutional network is still better than the perceptron",
