@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from worked.estimate import estimate
+from worked.estimate import estimate, proportion
 
 
 @pytest.mark.parametrize("n", [2, 5, 30])
@@ -24,3 +24,17 @@ def test_a_single_run_has_no_interval():
 def test_refuses_what_has_no_mean(values):
     with pytest.raises(ValueError, match="expected at least one finite value"):
         estimate(values)
+
+
+def test_a_proportion_stays_between_0_and_1():
+    """Wilson's interval of 17 of 20, by its formula with z = 1.96."""
+    found = proportion([1.0] * 17 + [0.0] * 3)
+    z, n, p = stats.norm.ppf(0.975), 20, 0.85
+    middle, half = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert (found.mean, found.n, found.method) == (0.85, 20, "Wilson")
+    assert found.low == pytest.approx((middle - half) / (1 + z**2 / n))
+    assert found.high == pytest.approx((middle + half) / (1 + z**2 / n))
+    assert proportion([1.0] * 20).high <= 1
+    for wrong in ([], [0.5, 1.0]):
+        with pytest.raises(ValueError, match="expected zeros and ones"):
+            proportion(wrong)

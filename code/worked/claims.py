@@ -1,7 +1,7 @@
 """Claims: a statement, the evidence it rests on, and the verdict that the evidence carries."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from worked.estimate import Estimate, estimate
@@ -84,14 +84,15 @@ class Claim:
     holds: Callable[[Estimate], bool | None] = is_positive  # of the differences, or of what is beyond the bound
     least: float | None = None  # in the unit of the metrics
     most: float | None = None
+    estimated: Callable[[Sequence[float]], Estimate] = estimate
 
     def judge(self, summary: Any) -> Verdict:
         """The verdict on ``summary``; an interval that does not exist (n = 1) decides nothing."""
-        margins = self.evidence(summary)
+        effect = self.estimated(self.evidence(summary))
+        mean, low, high = effect.mean, effect.low, effect.high
         if self.least is not None:
-            margins = [value - self.least for value in margins]
+            effect = replace(effect, mean=mean - self.least, low=low - self.least, high=high - self.least)
         elif self.most is not None:
-            margins = [self.most - value for value in margins]
-        effect = estimate(margins)
+            effect = replace(effect, mean=self.most - mean, low=self.most - high, high=self.most - low)
         state = {True: SUPPORTED, False: NOT_SUPPORTED, None: UNDECIDED}[self.holds(effect)]
         return Verdict(self, effect, state)

@@ -44,3 +44,18 @@ def estimate(values: Sequence[float]) -> Estimate:
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
     half = float(stats.t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n)
+
+
+def proportion(values: Sequence[float]) -> Estimate:
+    """The share of ones among zeros and ones, with Wilson's 95 % score interval, which stays between 0 and 1.
+
+    Raises:
+        ValueError: there are no values, or one is neither 0 nor 1.
+    """
+    from scipy import stats
+
+    if not values or set(values) - {0, 1}:
+        raise ValueError(f"expected zeros and ones, got {list(values)}")
+    found = stats.binomtest(round(sum(values)), len(values))
+    low, high = found.proportion_ci(method="wilson")
+    return Estimate(found.statistic, float(low), float(high), len(values), "Wilson")

@@ -11,7 +11,7 @@ from worked import figures
 from worked.answers import wide_layers
 from worked.answers.wide_layers import LARGEST, RELU_MEAN, RELU_SIZE, RELU_STD, Layer, largest_of, predicted_break
 from worked.claims import Claim
-from worked.estimate import Estimate, estimate, percent
+from worked.estimate import Estimate, estimate, percent, proportion
 from worked.figures import COLOURS, DASHES, Chart, Table
 from worked.findings import Findings
 from worked.records import Record
@@ -86,7 +86,7 @@ def typical_growth(summary: Summary) -> float:
     return 10 ** (2 * float(np.mean(summary.gradient_change("normal-tanh"))) / (summary.depth - 1))
 
 
-CHANGE = "change over all layers, up or down"
+CHANGE = "change over all layers, up or down,"
 
 
 def halvings(summary: Summary) -> list[float]:
@@ -111,7 +111,8 @@ def _claims() -> tuple[Claim, ...]:
     return (
         Claim(f"{SLUG}-break", f"most networks with {name('normal')} hold their first number that is not finite in "
               f"layer {layer}, as predicted",
-              lambda s: [float(broken == layer) for broken in s.broken()], "share of such networks", "%", least=0.5),
+              lambda s: [float(broken == layer) for broken in s.broken()], "share of such networks", "%", least=0.5,
+              estimated=proportion),
         Claim(f"{SLUG}-nan", "the first NaN comes in the layer of the first number that is not finite, or in the next",
               lambda s: [nan - first for nan, first in zip(s.nan(), s.broken(), strict=True)],
               "how much later the first NaN comes", "layers", 1.0, most=1.5),
