@@ -89,6 +89,14 @@ def typical_growth(summary: Summary) -> float:
 CHANGE = "change over all layers, up or down,"
 
 
+def expected_sizes(summary: Summary, scheme: str, quantity: str) -> list[float]:
+    """What the law predicts in every layer: the standard deviation, or the size of the gradient."""
+    layers = law(scheme, summary.depth, summary.width)
+    if quantity == "std":
+        return [layer.std for layer in layers]
+    return [10 ** sum(layer.back for layer in layers[n:]) for n in range(1, len(layers) + 1)]
+
+
 def halvings(summary: Summary) -> list[float]:
     """By how much the binary logarithm of the variance falls per layer, Xavier and ReLU, for each seed."""
     layers = np.arange(1, summary.depth + 1)
@@ -296,8 +304,7 @@ def size_chart(summary: Summary) -> Chart:
                     axis, points, SHORT[scheme].partition(",")[0] if scheme in LINEAR else SHORT[scheme], colour, dash
                 )
                 if quantity == "std":
-                    expected = [layer.std for layer in law(scheme, summary.depth, summary.width)][: len(points)]
-                    axis.plot(range(1, len(points) + 1), expected, color="#222222", linewidth=0.8, linestyle=":")
+                    _circles(axis, expected_sizes(summary, scheme, "std")[: len(points)], colour)
                     told.append(f"{SHORT[scheme]}: from {_plain(10 ** points[0].mean)} to "
                                 f"{_plain(10 ** points[-1].mean)} in layer {len(points)}")  # fmt: skip
                 rows += [{"scheme": scheme, "quantity": quantity, "layer": n, "log10_mean": p.mean, "low": p.low,
@@ -314,7 +321,7 @@ def size_chart(summary: Summary) -> Chart:
         drawing,
         f"Four charts against the layer, on logarithmic axes. Standard deviations: {'; '.join(told)}.",
         "Standard deviation of the units of each layer, and size of their mean: geometric mean over the seeds, its "
-        "95 % interval (bands), and the law of wide layers (dotted). The lines of standard normal weights without "
+        "95 % interval (bands), and the law of wide layers (circles). The lines of standard normal weights without "
         "activation end where a network is not finite.",
         rows,
     )
@@ -330,9 +337,8 @@ def gradient_chart(summary: Summary) -> Chart:
         for scheme, colour, dash in zip(schemes, COLOURS, DASHES, strict=False):
             points = _points(summary.history(scheme, "log10_gradient"))
             _line(axis, points, SHORT[scheme], colour, dash)
-            back = [layer.back for layer in law(scheme, summary.depth, summary.width)]
-            expected = [10 ** sum(back[n:]) for n in places]
-            axis.plot(places, expected, color="#222222", linewidth=0.8, linestyle=":")
+            expected = expected_sizes(summary, scheme, "log10_gradient")
+            _circles(axis, expected, colour)
             rows += [{"scheme": scheme, "layer": n, "log10_mean": p.mean, "low": p.low, "high": p.high, "n": p.n,
                       "law": math.log10(e)} for n, p, e in zip(places, points, expected, strict=True)]  # fmt: skip
             told.append(f"{SHORT[scheme]}: {_plain(10 ** points[0].mean)} at the first layer")
@@ -346,7 +352,7 @@ def gradient_chart(summary: Summary) -> Chart:
         f"Two charts of the gradient's size against the layer, on logarithmic axes; it is about 1 at the last layer. "
         f"{'; '.join(told)}.",
         "Root mean square of the gradient with respect to the units of each layer, sent back from the last one, where "
-        "it is about 1: geometric mean over the seeds, its 95 % interval (bands), and the law of wide layers (dotted).",
+        "it is about 1: geometric mean over the seeds, 95 % interval (bands), and the law of wide layers (circles).",
         rows,
     )
 
@@ -360,6 +366,7 @@ def close_chart(summary: Summary) -> Chart:
             runs = summary.history(scheme, quantity)
             points = _points([[math.log10(v) for v in run] for run in runs] if quantity == "std" else runs)
             _line(axis, points, SHORT[scheme], colour, dash)
+            _circles(axis, expected_sizes(summary, scheme, quantity), colour)
             told.append(f"{quantity.rpartition('_')[2]}, {SHORT[scheme]}: {_plain(10 ** points[0].mean)} in layer 1, "
                         f"{_plain(10 ** points[-1].mean)} in layer {len(points)}")  # fmt: skip
             rows += [{"scheme": scheme, "quantity": quantity, "layer": n, "log10_mean": p.mean, "low": p.low,
@@ -372,7 +379,7 @@ def close_chart(summary: Summary) -> Chart:
         drawing,
         f"Two charts against the layer, on logarithmic axes. {'; '.join(told)}.",
         "The schemes that keep both signal and gradient within a few powers of ten, on a narrower scale: geometric "
-        "mean over the seeds and its 95 % interval (bands).",
+        "mean over the seeds, its 95 % interval (bands), and the law of wide layers (circles).",
         rows,
     )
 
@@ -407,6 +414,12 @@ def _line(axis: Any, points: Sequence[Estimate], label: str, colour: str, dash: 
     places = range(1, len(points) + 1)
     axis.plot(places, [10**p.mean for p in points], color=colour, linestyle=dash, label=label)
     axis.fill_between(places, [10**p.low for p in points], [10**p.high for p in points], color=colour, alpha=0.25, lw=0)
+
+
+def _circles(axis: Any, expected: Sequence[float], colour: str) -> None:
+    """What the law predicts, in every eleventh layer."""
+    places = range(1, len(expected) + 1)
+    axis.plot(places[::11], expected[::11], "o", color=colour, markerfacecolor="white", markersize=4, zorder=4)
 
 
 def _power(values: Any) -> float:
