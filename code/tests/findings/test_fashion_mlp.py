@@ -17,6 +17,7 @@ from worked.train import seeded
 CLAIMS = {claim.id.removeprefix(f"{study.SLUG}-"): claim for claim in shown.FINDINGS.claims}
 GOALS = {"default": 0.902, "kaiming-fan-out": 0.9035, "small-normal": 0.9}
 FULL = study.PROFILES["full"]
+CONFIG = {"initialisation": "default", "width": 512, "dropout": 0.25}
 IMAGE = {"pixels": bytes(range(196)).hex() * 4, "shape": [1, 28, 28], "label": 3}
 
 
@@ -25,7 +26,7 @@ def record(spec):
     trials, history, images, trace = [], {}, {}, {"losses": [2.3]}
     if "search" in spec.config:
         trials = [
-            {"config": config, "validation_accuracy": 0.89 - 0.01 * n, "diverged": None}
+            {"config": config, "validation_accuracy": 0.89 - 0.01 * n + 0.001 * spec.seed, "diverged": None}
             for n, config in enumerate(study.grid(spec))
         ]
         metrics = {"validation_accuracy": 0.89}
@@ -132,10 +133,11 @@ def test_everything_is_shown(records):
     assert table.body[0][4] == "–"
     assert len(table.rows) == 15
     layers = shown.architecture(summary)
-    assert layers.body[-1][-1] == f"{sum(p.numel() for p in study.network(summary.search.spec.config).parameters()):,}"
+    assert layers.body[-1][-1] == f"{sum(p.numel() for p in study.network(summary.config).parameters()):,}"
     told = dict(shown.hyperparameters(summary).body)
     assert told["batch size"] == f"{study.BATCH_SIZE}"
-    assert len(shown.trials(summary).body) == len(study.grid(summary.search.spec))
+    assert all(f"for {name}" in shown.at_first(summary) for name in shown.NAMES.values())
+    assert len(shown.trials(summary).body) == len(study.grid(summary.searches[0].spec)) == 16
     assert len(shown.losses(summary).rows) == len(shown.accuracies_chart(summary).rows)
     assert len(shown.start(summary).rows) == 3 * 20
     assert len(shown.samples(summary).drawing.axes) == 6
@@ -143,16 +145,19 @@ def test_everything_is_shown(records):
     assert "Right: T-shirt/top 91 %" in shown.confusion(summary).alt
 
 
-def test_a_rate_at_the_end_of_the_grid_is_named(records):
-    def told(best):
+def test_a_value_at_the_end_of_the_grid_is_named(records):
+    def told(rates, best):
         trials = [
-            {"config": {"rate": rate}, "validation_accuracy": 0.9 - 0.1 * (n != best), "diverged": None}
-            for n, rate in enumerate(FULL.settings["rates"])
-        ]
+            {"config": {"rate": rate, "width": 512, "dropout": drop, "flip": True}, "diverged": None,
+             "validation_accuracy": 0.9 - 0.1 * ((rate, drop) != best)}
+            for rate in rates for drop in (0.1, 0.2, 0.3)
+        ]  # fmt: skip
         return shown.searching(shown.Summary([replace(r, trials=trials) if r.trials else r for r in records]))
 
-    assert ["an end of the grid" in told(best) for best in range(3)] == [True, False, True]
-    assert "among 0.002, 0.006 and 0.018," in told(1)
+    assert "may lie beyond" not in told((0.01,), (0.01, 0.2))
+    assert "may lie beyond: dropout probability." in told((0.01,), (0.01, 0.3))
+    assert "may lie beyond: peak rate, dropout probability." in told((0.01, 0.1), (0.1, 0.1))
+    assert "peak rate 0.01 or 0.1; width" in told((0.01, 0.1), (0.1, 0.1))
 
 
 def test_a_diverged_run_is_named(records):
@@ -165,7 +170,7 @@ def test_a_diverged_run_is_named(records):
 
 @pytest.mark.parametrize("how", study.INITIALISATIONS)
 def test_initialisations(how):
-    model = seeded(lambda: study.network({"initialisation": how}), seed=0)
+    model = seeded(lambda: study.network(CONFIG | {"initialisation": how}), seed=0)
     for layer in (layer for layer in model if isinstance(layer, torch.nn.Linear)):
         weight, bias = layer.weight.detach(), layer.bias.detach()
         if how == "default":
@@ -179,7 +184,7 @@ def test_initialisations(how):
 
 
 def test_batch_norm_undoes_the_scale_of_hidden_layers():
-    model = seeded(lambda: study.network({"initialisation": "default"}), seed=0).train()
+    model = seeded(lambda: study.network(CONFIG), seed=0).train()
     for layer in model:
         if isinstance(layer, torch.nn.Dropout):
             layer.eval()
@@ -197,12 +202,11 @@ def test_batch_norm_undoes_the_scale_of_hidden_layers():
 
 @pytest.mark.parametrize("how", study.INITIALISATIONS)
 def test_the_first_logits(how):
-    model = seeded(lambda: study.network({"initialisation": how}), seed=0).train()
+    model = seeded(lambda: study.network(CONFIG | {"initialisation": how}), seed=0).train()
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         logits = model(torch.randn(1000, 1, 28, 28))
-    assert logits.square().mean().sqrt().item() == pytest.approx(shown.first_logits()[how], rel=0.3)
-    assert f"for {shown.NAMES[how]}" in shown.at_first()
+    assert logits.square().mean().sqrt().item() == pytest.approx(shown.first_logits(CONFIG)[how], rel=0.3)
 
 
 def test_scrambled_test_labels_change_no_choice(records):
@@ -228,10 +232,31 @@ def test_scrambled_test_labels_change_no_choice(records):
 
 def test_a_run_and_a_search_are_measured():
     smoke = study.PROFILES["smoke"]
-    search = study.TRAINING.measure(study.search_spec(smoke), Context("cpu"))
+    search = study.TRAINING.measure(study.search_spec(smoke, 100), Context("cpu"))
     assert set(search.metrics) == {"selected_epoch", "batch_loss", "validation_loss", "validation_accuracy"}
     chosen = search.trials[0]["config"]
-    run = study.spec(smoke, 0, initialisation="small-normal", **chosen, epochs=2)
+    run = study.spec(smoke, 0, initialisation="small-normal", **chosen)
     done = study.TRAINING.measure(run, Context("cpu"))
     assert len(done.images["samples"]) == 6
     assert done.weights is None
+
+
+def test_the_mean_of_the_searches_decides(records):
+    """A config that is best with one seed of the search alone is not chosen; one that diverged never is."""
+    first, second = (r for r in records if r.trials)
+    low, high, third = (trial["config"] for trial in first.trials[:3])
+
+    def judged(*values):
+        """The first three configs have these accuracies with each of the two seeds."""
+        made = []
+        for n, search in enumerate((first, second)):
+            trials = [{**t, "validation_accuracy": 0.5} for t in search.trials]
+            for trial, value in zip(trials, values, strict=False):
+                trial["validation_accuracy"] = value[n]
+            made.append(replace(search, trials=trials))
+        return study.best_trial(study.mean_trials(made))["config"]
+
+    assert judged((0.9, 0.6), (0.8, 0.8), (0.7, 0.7)) == high
+    assert judged((0.9, None), (0.8, 0.8), (0.7, 0.7)) == high
+    assert judged((0.9, 0.8), (0.8, 0.8), (0.9, 0.9)) == third
+    assert judged((0.9, 0.9), (0.8, 0.8), (0.7, 0.7)) == low

@@ -1,7 +1,7 @@
 """A fully connected network on Fashion-MNIST, three initialisations: summary, claims, figures and tables."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -12,7 +12,18 @@ from worked.estimate import Estimate, estimate, percent
 from worked.figures import Chart, Table
 from worked.findings import Findings
 from worked.records import Record
-from worked.studies.fashion_mlp import HIDDEN, INITIALISATIONS, SLUG, SMALL, SPLIT_SEED, STUDY, network, recipe
+from worked.studies.fashion_mlp import (
+    INITIALISATIONS,
+    SEARCHED,
+    SLUG,
+    SMALL,
+    SPLIT_SEED,
+    STUDY,
+    hidden,
+    mean_trials,
+    network,
+    recipe,
+)
 from worked.study import StudyError
 from worked.training import best_trial
 
@@ -22,7 +33,7 @@ NAMES = {
     "small-normal": f"normal with deviation {SMALL:g}",
 }
 OTHERS = INITIALISATIONS[1:]
-PASS, AIM = 0.89, 0.90  # the exercise's bar for full marks, and what was aimed at
+PASS, AIM = 0.89, 0.905  # the exercise's bar for full marks, and what was aimed at
 NEAR = 0.005  # a change of the accuracy below this is called small
 CLASSES = SETS["fashion_mnist"].class_names
 MEANING = {  # of the fields of a recipe
@@ -34,18 +45,32 @@ MEANING = {  # of the fields of a recipe
 }  # fmt: skip
 
 
+WORDS = {  # of what is searched for
+    "rate": "peak rate",
+    "width": "width of the first hidden layer",
+    "dropout": "dropout probability",
+    "flip": "mirrored training images",
+}
+
+
 class Summary:
-    """The search, and the runs by initialisation in the order of the seeds."""
+    """The searches, and the runs by initialisation in the order of the seeds."""
 
     def __init__(self, records: Sequence[Record]):
         if lost := [f"{record.key} ({record.diverged})" for record in records if record.diverged]:
             raise StudyError(f"a run of {SLUG} diverged and has no accuracy to show: {', '.join(lost)}")
         ordered = sorted(records, key=lambda record: record.spec.seed)
-        self.search = next(record for record in ordered if record.trials)
+        self.searches = [record for record in ordered if record.trials]
+        self.trials = mean_trials(self.searches)
         self.runs = {
             how: [r for r in ordered if r.spec.config["initialisation"] == how and not r.trials]
             for how in INITIALISATIONS
         }
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What the runs of the default initialisation are trained with."""
+        return self.runs["default"][0].spec.config
 
     def values(self, how: str, metric: str) -> list[Any]:
         """A metric of the selected epoch, for each seed."""
@@ -84,10 +109,10 @@ def _behind(how: str, of: Callable[[Summary, str], list[float]], sign: int) -> C
 def _claims() -> tuple[Claim, ...]:
     default = NAMES["default"]
     return (
-        Claim(f"{SLUG}-pass", f"with {default} initialisation the network passes {percent(PASS, 0)} on the test set",
-              _above(PASS), f"distance from {percent(PASS, 0)}"),
-        Claim(f"{SLUG}-aim", f"with {default} initialisation the network passes {percent(AIM, 0)} on the test set",
-              _above(AIM), f"distance from {percent(AIM, 0)}"),
+        Claim(f"{SLUG}-pass", f"with {default} initialisation the network passes {percent(PASS, 1)} on the test set",
+              _above(PASS), f"distance from {percent(PASS, 1)}"),
+        Claim(f"{SLUG}-aim", f"with {default} initialisation the network passes {percent(AIM, 1)} on the test set",
+              _above(AIM), f"distance from {percent(AIM, 1)}"),
         *(Claim(f"{SLUG}-{how}", f"the initialisation {NAMES[how]} raises the test accuracy over {default}",
                 _raised(how), "difference of the test accuracies") for how in OTHERS),
         *(Claim(f"{SLUG}-{how}-little", f"the initialisation {NAMES[how]} changes the test accuracy by less than "
@@ -111,54 +136,65 @@ def _points(p: Estimate) -> str:
 
 def brief(summary: Summary) -> str:
     """The answer, in words that are right however the runs fell."""
+    first, second = hidden(summary.config)
     test = {how: estimate(summary.values(how, "test_accuracy")).percent for how in INITIALISATIONS}
-    changes = "; ".join(
-        f"{NAMES[how]} {_points(estimate(summary.change(how)))} percentage points, to {test[how]}" for how in OTHERS
-    )
-    verdicts = [claim.judge(summary) for claim in FINDINGS.claims if claim.id in {f"{SLUG}-{how}" for how in OTHERS}]
-    words = "; ".join(f"{verdict.claim.statement}: **{verdict.state}**" for verdict in verdicts)
+    changes = "; ".join(f"{NAMES[how]} {_told(estimate(summary.change(how)))}, to {test[how]}" for how in OTHERS)
     return (
-        f"A network with hidden layers of {' and '.join(map(str, HIDDEN))} units reaches **{test['default']}** on the "
+        f"A network with hidden layers of {first} and {second} units reaches **{test['default']}** on the "
         f"test images of Fashion-MNIST (mean over {len(summary.runs['default'])} seeds and half of its 95 % interval). "
-        "Another initialisation of its linear layers, everything else equal, changes this by: "
-        f"{changes}. Of the conclusions below: {words}."
+        f"Another initialisation of its linear layers, everything else equal, changes this by: {changes}."
     )
+
+
+def _told(change: Estimate) -> str:
+    """A change with its interval, and in which direction the runs show it to be."""
+    shown = "a rise" if change.low > 0 else "a fall" if change.high < 0 else "the runs do not show which way"
+    return f"{_points(change)} percentage points ({shown})"
 
 
 def protocol(summary: Summary) -> str:
     """How the runs were made."""
     run, counts = summary.runs["default"][0], SETS["fashion_mnist"].counts
     held = STUDY.profiles[run.spec.profile].settings["validation"]
-    hours = sum(r.seconds for r in (summary.search, *(r for runs in summary.runs.values() for r in runs))) / 3600
+    hours = sum(r.seconds for r in (*summary.searches, *(r for runs in summary.runs.values() for r in runs))) / 3600
     return (
         f"Of the {counts['train']:,} training images, {held:,} drawn once by the seed {SPLIT_SEED} are set aside for "
         "validation. Pixels are shifted and scaled to mean 0 and variance 1 over the training images. After each "
         "epoch, loss and accuracy are taken on all three splits, with dropout off. The epoch that counts is the one "
         "with the highest validation accuracy; the test images are only ever measured. Each initialisation is trained "
         f"{len(summary.runs['default'])} times; the seed sets the initial weights, the order of the images and the "
-        f"draws of dropout. All runs and the search took {hours:.1f} hours, on one processor core each."
+        f"draws of dropout. All runs and the searches took {hours:.1f} hours, on one processor core each."
     )
 
 
 def searching(summary: Summary) -> str:
     """How the hyperparameters were chosen."""
-    search, chosen = summary.search, best_trial(summary.search.trials)["config"]["rate"]
-    rates = [float(rate) for rate in search.spec.config["rates"].split()]
-    end = ", an end of the grid: a better one may lie beyond" if chosen in (rates[0], rates[-1]) else ""
-    tried = f"{', '.join(f'{rate:g}' for rate in rates[:-1])} and {rates[-1]:g}"
+    chosen = best_trial(summary.trials)["config"]
+    seeds = " and ".join(str(search.spec.seed) for search in summary.searches)
+    tried = {name: list(dict.fromkeys(trial["config"][name] for trial in summary.trials)) for name in SEARCHED}
+    counted = [name for name in SEARCHED if not isinstance(chosen[name], bool)]
+    ends = [WORDS[n] for n in counted if len(tried[n]) > 1 and chosen[n] in (min(tried[n]), max(tried[n]))]
+    beyond = f" At an end of what was tried, so that a better value may lie beyond: {', '.join(ends)}." if ends else ""
+    values = "; ".join(f"{WORDS[name]} {' or '.join(_shown(value) for value in tried[name])}" for name in SEARCHED)
     return (
-        f"The peak rate was searched for among {tried}, each in one run of {search.spec.config['epochs']} epochs with "
-        f"the seed {search.spec.seed}, which no reported run has, measured on the validation images alone and with "
-        f"{NAMES['default']} initialisation. Chosen: {chosen:g}{end}. The other initialisations are trained "
-        "at this rate, too. Everything else was set by hand."
+        f"Some of them were searched for, in every combination: {values}; the second hidden layer is half as wide as "
+        f"the first. Each of these {len(summary.trials)} was trained for as many epochs as the runs that are reported, "
+        f"with the seeds {seeds}, which none of them has, and {NAMES['default']} initialisation; the mean accuracy on "
+        "the validation images decided, and nothing else. Chosen: "
+        f"{', '.join(f'{WORDS[name]} {_shown(chosen[name])}' for name in SEARCHED)}.{beyond} The other initialisations "
+        "are trained with the same values."
     )
+
+
+def _shown(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value:g}"
 
 
 def architecture(summary: Summary) -> Table:
     """The layers of the network, with sizes and parameters, from the module itself."""
     from torch import nn
 
-    model = network(summary.runs["default"][0].spec.config)
+    model = network(summary.config)
     words = {"Flatten": "all pixels in a row", "ReLU": "ReLU", "Linear": "fully connected, with biases",
              "BatchNorm1d": "batch norm"}  # fmt: skip
     body, size, total = [], 28 * 28, 0
@@ -177,19 +213,36 @@ def architecture(summary: Summary) -> Table:
 
 def hyperparameters(summary: Summary) -> Table:
     """Everything that says how a run is trained, from the recipe itself."""
-    config = summary.runs["default"][0].spec.config
+    config = summary.config
     how = recipe(config)
     used = {field.name: getattr(how, field.name) for field in fields(how)}
-    if how.schedule != "step":
-        used = {name: value for name, value in used.items() if name not in ("gamma", "every")}
-    if how.optimiser != "sgd":
-        used = {name: value for name, value in used.items() if name not in ("momentum", "nesterov")}
-    if how.optimiser == "adam":
-        used["optimiser"] = "Adam, PyTorch's other defaults"
-    shown = {True: "yes", False: "no", "sgd": "SGD"}
-    body = [[MEANING[name], str(shown.get(value, value)) if isinstance(value, bool | str) else f"{value:g}"]
+    unused = ("gamma", "every", "momentum", "nesterov")  # of other schedules and optimisers
+    used = {name: value for name, value in used.items() if name not in unused}
+    from torch import nn, optim
+
+    from worked.train import make_optimiser, step_rates
+
+    model = network(config)
+    defaults = make_optimiser(model, how).defaults
+    assert isinstance(make_optimiser(model, how), optim.Adam)
+    rates = step_rates(how, 100)
+    norm = next(layer for layer in model.modules() if isinstance(layer, nn.BatchNorm1d))
+    used["optimiser"] = f"Adam, betas {' and '.join(map(str, defaults['betas']))}, epsilon {defaults['eps']:g}"
+    used["schedule"] = (
+        f"one-cycle: from {rates[0]:.2g} up to the peak in {(rates.index(max(rates)) + 1) / len(rates):.0%} of the "
+        f"steps, then down to {rates[-1]:.2g}, along cosines; the betas stay"
+    )
+    body = [[MEANING[name], _shown(value) if isinstance(value, bool | int | float) else value]
             for name, value in used.items()]  # fmt: skip
-    body += [["loss", "cross-entropy"], ["dropout behind each hidden layer", f"{config['dropout']:g}"]]
+    held = STUDY.profiles[summary.searches[0].spec.profile].settings["validation"]
+    body += [
+        ["loss", "cross-entropy"],
+        ["dropout behind each hidden layer", f"{config['dropout']:g}"],
+        ["batch norm", f"epsilon {norm.eps:g}, momentum of the running averages {norm.momentum:g}"],
+        ["initialisation of linear layers", f"{NAMES['default']}; of batch norm, scale 1 and shift 0"],
+        ["images set aside for validation", f"{held:,}"],
+        ["epoch that counts", "the one with the highest validation accuracy"],
+    ]
     return Table(f"{SLUG}-recipe", "All hyperparameters of a run.", ("Hyperparameter", "Value"), body)
 
 
@@ -264,21 +317,24 @@ def start(summary: Summary) -> Chart:
     )
 
 
-def first_logits() -> dict[str, float]:
+def first_logits(config: Mapping[str, Any]) -> dict[str, float]:
     """Standard deviation of the logits of the untrained networks: sqrt(fan_in E h^2 variance of the last weights).
 
     Behind batch norm and ReLU a hidden unit h has E h^2 = 1/2, if it is normal before; biases are left out.
     """
-    variance = {"default": 1 / (3 * HIDDEN[-1]), "kaiming-fan-out": 2 / 10, "small-normal": SMALL**2}
-    return {how: math.sqrt(HIDDEN[-1] / 2 * variance[how]) for how in INITIALISATIONS}
+    last = hidden(config)[-1]
+    variance = {"default": 1 / (3 * last), "kaiming-fan-out": 2 / 10, "small-normal": SMALL**2}
+    return {how: math.sqrt(last / 2 * variance[how]) for how in INITIALISATIONS}
 
 
-def at_first() -> str:
+def at_first(summary: Summary) -> str:
     """What the scale of the last layer does to the first loss."""
-    told = ", ".join(f"{deviation:.2g} for {NAMES[how]}" for how, deviation in first_logits().items())
+    told = ", ".join(f"{deviation:.2g} for {NAMES[how]}" for how, deviation in first_logits(summary.config).items())
     return (
-        "The last layer is not normalised, and it decides the first loss. Before any training the standard deviation "
-        f"of the logits is about {told}. The larger it is, the surer the untrained network is of its guesses, and a "
+        "The last layer is not normalised, and it decides the first loss. Its fan-out is 10, so Kaiming's mode fan-out "
+        "gives its weights the variance 2 / 10, whatever its number of inputs. With hidden units of mean square 1/2 "
+        f"and dropout off, the logits have before any training a standard deviation of {told} (by formula). The larger "
+        "it is, the surer the untrained network is of its guesses, and a "
         f"sure wrong answer costs much; logits near 0 cost ln 10 = {math.log(10):.2f}."
     )
 
@@ -315,12 +371,14 @@ def accuracies(summary: Summary) -> Table:
 
 def trials(summary: Summary) -> Table:
     """Every trial of the search."""
-    ordered = sorted(summary.search.trials, key=lambda t: t["validation_accuracy"] or -math.inf, reverse=True)
+    ordered = sorted(summary.trials, key=lambda t: t["validation_accuracy"] or -math.inf, reverse=True)
     body = [
-        [f"{trial['config']['rate']:g}",
+        [*(_shown(trial["config"][name]) for name in SEARCHED),
          "diverged" if trial["validation_accuracy"] is None else percent(trial["validation_accuracy"])]
         for trial in ordered
     ]  # fmt: skip
     rows = [{**trial["config"], "validation_accuracy": trial["validation_accuracy"]} for trial in ordered]
-    caption = "The trials of the search, the best first."
-    return Table(f"{SLUG}-trials", caption, ("Peak rate", "Validation accuracy"), body, rows)
+    caption = f"What was tried, the best first: mean of {len(summary.searches)} runs."
+    return Table(
+        f"{SLUG}-trials", caption, ("Peak rate", "Width", "Dropout", "Mirrored", "Validation accuracy"), body, rows
+    )
