@@ -27,6 +27,8 @@ Config = dict[str, Any]
 Proposals = Generator[Config, float | None, None]  # None is sent where a trial diverged
 OBJECTIVE = "validation_accuracy"
 METHODS = ("grid", "random", "sobol", "bayes")
+# To whose trials a surrogate is fitted in the end: evenly spread ones, and those that a surrogate asked for.
+EXPLAINED = ("sobol", "bayes")
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ def bayesian_search(space: Space, *, seed: int) -> Proposals:
 
     A trial that diverged is abandoned: Ax leaves it out of the surrogate and does not propose its config again.
     """
-    client = _client(space, seed)
+    with _quiet():
+        client = _client(space, seed)
     while True:
         with _quiet():
             ((trial, proposed),) = client.get_next_trials(max_trials=1).items()
@@ -130,16 +133,17 @@ def sensitivity(space: Space, trials: Sequence[Mapping[str, Any]], *, seed: int)
     It is the share of the surrogate's variance over the whole space that would remain on average if all the other
     parameters were known.
     """
-    from ax.analysis.plotly.sensitivity import SensitivityAnalysisPlot
-
     with _quiet():
+        from ax.analysis.plotly.sensitivity import SensitivityAnalysisPlot
+        from ax.utils.common.random import with_rng_seed
+
         client = _client(space, seed, initialize_with_center=False, initialization_budget=0)
         for trial in trials:
             if trial[OBJECTIVE] is not None:
                 index = client.attach_trial({parameter.name: trial["config"][parameter.name] for parameter in space})
                 client.complete_trial(index, raw_data={OBJECTIVE: trial[OBJECTIVE]})
-        client.get_next_trials(max_trials=1)  # fits the surrogate
-        (card,) = client.compute_analyses([SensitivityAnalysisPlot(order="total")], display=False)
+        with with_rng_seed(seed):
+            (card,) = client.compute_analyses([SensitivityAnalysisPlot(order="total")], display=False)
         (table,) = (leaf.df for leaf in card.flatten())
     # Ax signs an index by the direction of the parameter's effect.
     return {name: abs(value) for name, value in zip(table["parameter_name"], table["sensitivity"], strict=True)}
@@ -149,9 +153,7 @@ def _client(space: Space, seed: int, **strategy: Any) -> Any:
     """Ax's client for the space: every proposal is drawn with ``seed``."""
     from ax.api.client import Client
     from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
-    from ax.utils.common.logger import set_stderr_log_level
 
-    set_stderr_log_level(logging.ERROR)  # it notes every trial
     client = Client(random_seed=seed)
     client.configure_experiment(
         [
@@ -175,10 +177,15 @@ def _client(space: Space, seed: int, **strategy: Any) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the warnings of Ax and of what it uses from between the lines of a run."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """Keep the notes and warnings of Ax, and of what it uses, from between the lines of a run."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +245,7 @@ class Search(Training):
         traces = [trial.pop("trace") for trial in trials]
         best = best_trial(trials)
         metrics = {name: best[name] for name in ("selected_epoch", "batch_loss", "validation_loss", OBJECTIVE)}
-        indices = sensitivity(self.space(run), trials, seed=run.seed)
-        metrics |= {f"sensitivity_{name}": value for name, value in indices.items()}
+        if run.config["search"] in EXPLAINED:
+            indices = sensitivity(self.space(run), trials, seed=run.seed)
+            metrics |= {f"sensitivity_{name}": value for name, value in indices.items()}
         return Measurement(metrics, {}, traces[0], fingerprints, source, trials=trials)

@@ -12,7 +12,7 @@ from worked.estimate import estimate, percent
 from worked.figures import Chart, Table
 from worked.findings import Findings
 from worked.records import Record
-from worked.search import METHODS
+from worked.search import EXPLAINED, METHODS
 from worked.studies.mnist_search import BATCH_SIZE, KERNELS, SLUG, SPACE, SPLIT_SEED, STUDY, rounds
 from worked.study import StudyError
 from worked.training import best_trial
@@ -333,12 +333,12 @@ def sensitivities(summary: Summary) -> Table:
     """The total Sobol index of each parameter in the surrogates, by the method whose trials they were fitted to."""
     names = [parameter.name for parameter in SPACE]
     body = []
-    for method in METHODS:
+    for method in EXPLAINED:
         told = [estimate(summary.sensitivity(method, name)) for name in names]
         body.append([NAMES[method], *(f"{e.mean:.2f} ± {e.high - e.mean:.2f}" for e in told)])
     rows = [
         {"method": method, "seed": record.spec.seed, **{n: record.metrics[f"sensitivity_{n}"] for n in names}}
-        for method in METHODS
+        for method in EXPLAINED
         for record in summary.searches[method]
     ]
     caption = (

@@ -10,7 +10,7 @@ from worked.figures import Chart, Table
 from worked.findings import Findings
 from worked.findings.mnist_search import NAMES, best_so_far, minus
 from worked.records import Record
-from worked.search import METHODS
+from worked.search import EXPLAINED, METHODS
 from worked.studies.search_dimensions import FIXED, PARAMETERS, SLUG, STUDY
 
 COUNTS = (1, 3, 6)
@@ -164,13 +164,13 @@ def _final(record: Record) -> dict[str, float | None]:
 def sensitivities(summary: Summary) -> Table:
     """The total Sobol index of each of the six parameters in the surrogates of the searches that tuned all."""
     body = []
-    for method in METHODS:
+    for method in EXPLAINED:
         records = summary.searches[COUNTS[-1], method]
         told = [estimate([r.metrics[f"sensitivity_{p.name}"] or 0.0 for r in records]) for p in PARAMETERS]
         body.append([NAMES[method], *(f"{e.mean:.2f} ± {e.high - e.mean:.2f}" for e in told)])
     rows = [
         {"method": method, "seed": r.spec.seed, **{p.name: r.metrics[f"sensitivity_{p.name}"] for p in PARAMETERS}}
-        for method in METHODS
+        for method in EXPLAINED
         for r in summary.searches[COUNTS[-1], method]
     ]
     caption = (

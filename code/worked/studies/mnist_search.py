@@ -32,7 +32,7 @@ PROFILES = {
         Profile("laptop", "COST", "official",
                 {"rates": 3, "momenta": 3, "seeds": range(3), "final_epochs": 20, "validation": 6000}),
         Profile("smoke", "seconds", "generated",
-                {"rates": 2, "momenta": 1, "seeds": range(2), "final_epochs": 2, "validation": 200}),
+                {"rates": 2, "momenta": 1, "seeds": range(1), "final_epochs": 2, "validation": 200}),
     )
 }  # fmt: skip
 
