@@ -200,6 +200,12 @@ def curves(
     return Chart(name, drawing, alt, caption, rows)
 
 
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers from ``low`` to ``high``, four a decade."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [tick for n in decades for tick in (10.0**n, 2 * 10.0**n, 3 * 10.0**n, 5 * 10.0**n) if low <= tick <= high]
+
+
 @dataclass(frozen=True)
 class Pane:
     """What a panel of :func:`stacked` shows."""
@@ -213,7 +219,8 @@ class Pane:
 def stacked(name: str, panes: Sequence[Pane], *, caption: str, ylabel: str) -> Chart:
     """Positive numbers on a logarithmic axis, panels below one another, each with a horizontal axis of its own.
 
-    A line is the geometric mean over the seeds, its band the 95 % interval of the logarithm.
+    Values hold until the next place, so lines are steps. A line is the geometric mean over the seeds, its band the
+    95 % interval of the logarithm.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -231,9 +238,9 @@ def stacked(name: str, panes: Sequence[Pane], *, caption: str, ylabel: str) -> C
         for (label, runs), colour, dash in zip(pane.series.items(), COLOURS, DASHES, strict=False):
             points = [estimate([math.log(value) for value in values]) for values in zip(*runs, strict=True)]
             means, lows, highs = ([math.exp(getattr(p, side)) for p in points] for side in ("mean", "low", "high"))
-            axis.plot(pane.places, means, color=colour, linestyle=dash, label=label)
+            axis.plot(pane.places, means, color=colour, linestyle=dash, label=label, drawstyle="steps-post")
             if len(runs) > 1:
-                axis.fill_between(pane.places, lows, highs, color=colour, alpha=0.15, linewidth=0)
+                axis.fill_between(pane.places, lows, highs, color=colour, alpha=0.15, linewidth=0, step="post")
             rows += [
                 {"panel": pane.title, "series": label, "place": place, "mean": mean, "low": low, "high": high, "n": p.n}
                 for place, mean, low, high, p in zip(pane.places, means, lows, highs, points, strict=True)
@@ -244,9 +251,9 @@ def stacked(name: str, panes: Sequence[Pane], *, caption: str, ylabel: str) -> C
         axis.yaxis.set_major_formatter(ScalarFormatter())
         axis.yaxis.set_minor_formatter(NullFormatter())
         if n == 0:
-            axis.legend(fontsize=9, ncols=2)
-    finite = [row["mean"] for row in rows]
-    axes[0].set_ylim(0.9 * min(finite), 1.1 * max(finite))
-    axes[0].set_yticks([tick for tick in (1, 2, 3, 5, 10, 20, 50, 100) if min(finite) / 2 < tick < 2 * max(finite)])
+            axis.legend(fontsize=9, ncols=2, frameon=False)
+    lowest, highest = min(row["mean"] for row in rows), max(row["mean"] for row in rows)
+    axes[0].set_yticks(log_ticks(lowest, highest))
+    axes[0].set_ylim(0.8 * lowest, 1.1 * highest)
     alt = f"{len(panes)} line charts of {ylabel}, on a logarithmic axis. " + ". ".join(told) + "."
     return Chart(name, drawing, alt, caption, rows)

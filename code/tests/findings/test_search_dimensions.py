@@ -76,9 +76,7 @@ def test_everything_is_shown(records):
     assert len(shown.progress(summary).rows) == 3 * 4 * 64
     assert len(shown.sensitivities(summary).body[0]) == 7
     told = shown.protocol(summary)
-    assert "64 to the power of 1 or 4 to the power of 3 or 2 to the power of 6" in told
+    assert "64 to the power of 1, 4 to the power of 3 or 2 to the power of 6" in told
     assert "6,000 training images" in told
-    best = max(moved(records, 6, "grid", 0.2), key=lambda r: max(t["validation_accuracy"] for t in r.trials))
-    assert (best.spec.config["parameters"], best.spec.config["search"]) == (6, "grid")
     assert "grid search with 6" in shown.brief(shown.Summary(moved(records, 6, "grid", 0.2)))
     assert shown.name(records[0]) == "grid search over 1 parameter"

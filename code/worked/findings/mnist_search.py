@@ -103,7 +103,7 @@ def _more_sensitive(one: str, other: str) -> Callable[[Summary], list[float]]:
 
 
 _DIFFERENCE = "difference of the best validation accuracies"
-_SHARE = {"effect": "difference of the total indices", "unit": "of the surrogate's variance", "scale": 1.0}
+_INDICES = ("difference of the total indices", "of the surrogate's variance", 1.0)
 
 CLAIMS = (
     *(Claim(f"search-bayes-over-{other}",
@@ -111,7 +111,8 @@ CLAIMS = (
             _over("bayes", other), _DIFFERENCE)
       for other, words in (("grid", "the grid"), ("random", "random search"), ("sobol", "Sobol search"))),
     *(Claim(f"search-bayes-over-{other}-in-time",
-            f"in the seconds that {words} takes, Bayesian optimisation, model fitting included, finds a better one",
+            f"in the seconds that {words} takes, Bayesian optimisation, model fitting included, finds a better "
+            "configuration",
             _in_time(other), _DIFFERENCE)
       for other, words in (("grid", "the grid"), ("random", "random search"))),
     Claim("search-bayes-sooner", "Bayesian optimisation is as good as the whole grid before its own last round",
@@ -119,9 +120,9 @@ CLAIMS = (
     Claim("search-sobol-over-random", "Sobol search finds a better configuration than random search",
           _over("sobol", "random"), _DIFFERENCE),
     Claim("search-rate-over-momentum", "in the surrogate the learning rate matters more than the momentum",
-          _more_sensitive("rate", "momentum"), **_SHARE),
+          _more_sensitive("rate", "momentum"), *_INDICES),
     Claim("search-momentum-over-kernel", "in the surrogate the momentum matters more than the kernel size",
-          _more_sensitive("momentum", "kernel"), **_SHARE),
+          _more_sensitive("momentum", "kernel"), *_INDICES),
     Claim("search-pass",
           f"the best configuration of all searches, trained again for longer, reaches {percent(PASS, 1)} test accuracy",
           lambda s: [(run.metrics["test_accuracy"] or 0.0) - PASS for run in s.finals], "distance from this bar"),
@@ -227,6 +228,7 @@ MARKERS = {3: "o", 5: "s", 7: "^"}  # of the kernel sizes
 
 def looked(summary: Summary) -> Chart:
     """Where each method looked in the first repeat: rate and momentum, the kernel as the shape, error as the colour."""
+    from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm
     from matplotlib.lines import Line2D
 
@@ -238,17 +240,19 @@ def looked(summary: Summary) -> Chart:
         for n, trial in enumerate(trials, 1)
     ]
     errors = [100 * (1 - row["validation_accuracy"]) for row in rows if row["validation_accuracy"] is not None]
-    norm, drawn, told = LogNorm(min(errors), max(errors)), None, []
+    norm, told = LogNorm(min(errors), max(errors)), []
     for n, (axis, (method, trials)) in enumerate(zip(axes, firsts.items(), strict=True)):
         for kernel, marker in MARKERS.items():
+            # The kernel sizes of a grid would cover one another.
+            aside = 10 ** (0.09 * (kernel - 5)) if method == "grid" else 1.0
             points = [
-                (t["config"]["rate"], t["config"]["momentum"], 100 * (1 - t["validation_accuracy"]))
+                (aside * t["config"]["rate"], t["config"]["momentum"], 100 * (1 - t["validation_accuracy"]))
                 for t in trials
                 if t["config"]["kernel"] == kernel and t["validation_accuracy"] is not None
             ]
             if points:
                 rates, momenta, error = zip(*points, strict=True)
-                drawn = axis.scatter(
+                axis.scatter(
                     rates, momenta, c=error, norm=norm, cmap="viridis", marker=marker, s=22, linewidths=0.4,
                     edgecolors="0.3",
                 )  # fmt: skip
@@ -261,16 +265,21 @@ def looked(summary: Summary) -> Chart:
             axis.set_ylabel("momentum")
         upper = sum(trial["config"]["rate"] > 1e-4 for trial in trials)
         told.append(f"{NAMES[method]}: {upper} of {len(trials)} trials at rates above 0.0001, {len(lost)} diverged")
-    drawing.colorbar(drawn, ax=axes, label="validation error (%)", location="bottom", shrink=0.6, aspect=30)
+    bar = drawing.colorbar(
+        ScalarMappable(norm, "viridis"), ax=axes, label="validation error (%)", location="bottom", shrink=0.6, aspect=30
+    )
+    ticks = figures.log_ticks(min(errors), max(errors))
+    bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    bar.minorticks_off()
     handles = [
         Line2D([], [], color="0.4", marker=marker, linestyle="", label=f"kernel {kernel}")
         for kernel, marker in MARKERS.items()
     ]
-    drawing.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=9)
+    drawing.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=9, frameon=False)
     alt = f"Four panels of momentum against learning rate, a point for each trial. {'; '.join(told)}."
     caption = (
         "The trials of each method's first repeat: learning rate, momentum, kernel size (shape) and validation error "
-        "(colour). A cross is a trial that diverged."
+        "(colour). A cross is a trial that diverged. The kernel sizes of the grid are drawn side by side."
     )
     return Chart(f"{SLUG}-looked", drawing, alt, caption, rows)
 

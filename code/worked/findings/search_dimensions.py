@@ -96,10 +96,18 @@ def brief(summary: Summary) -> str:
         most = max(COUNTS, key=lambda count: sum(summary.last(count, method)))
         told.append(f"{NAMES[method]} search with {most} ({estimate(summary.last(most, method)).percent})")
     trials = len(summary.best_so_far(1, "grid")[0])
+    verdicts = [claim.judge(summary) for claim in CLAIMS if claim.id.endswith(f"{COUNTS[-1]}-over-{COUNTS[-2]}")]
+    words = "; ".join(f"{verdict.claim.statement}: **{verdict.state}**" for verdict in verdicts)
     return (
-        f"Of {', '.join(map(str, COUNTS[:-1]))} and {COUNTS[-1]} tuned parameters, each method ends highest after "
-        f"{trials} trials with this number (best validation accuracy): {', '.join(told)}."
+        f"How many parameters can be tuned at once? With {trials} shorter trials for {_listed(COUNTS)} parameters, "
+        f"these numbers give each method its best validation accuracy: {', '.join(told)}. Of the conclusions below: "
+        f"{words}."
     )
+
+
+def _listed(items: Sequence[object]) -> str:
+    *most, last = map(str, items)
+    return f"{', '.join(most)} or {last}"
 
 
 def protocol(summary: Summary) -> str:
@@ -108,10 +116,10 @@ def protocol(summary: Summary) -> str:
     settings = STUDY.profiles[first.profile].settings
     names = [WORDS.get(parameter.name, parameter.name) for parameter in PARAMETERS]
     fixed = ", ".join(f"{WORDS.get(name, name)} {value:g}" for name, value in FIXED.items())
-    levels = " or ".join(f"{round(settings['rounds'] ** (1 / count))} to the power of {count}" for count in COUNTS)
+    levels = _listed([f"{round(settings['rounds'] ** (1 / count))} to the power of {count}" for count in COUNTS])
     return (
-        f"Each search has {settings['rounds']} trials and tunes the first {', '.join(map(str, COUNTS[:-1]))} or "
-        f"{COUNTS[-1]} of these: {', '.join(names)}. What it does not tune is fixed: {fixed}. A grid has {levels} "
+        f"Each search has {settings['rounds']} trials and tunes the first {_listed(COUNTS)} of these: "
+        f"{', '.join(names)}. What it does not tune is fixed: {fixed}. A grid has {levels} "
         "configurations, at the centres of equal parts of the ranges. A trial is one epoch on "
         f"{settings['images']:,} training images; otherwise it is as above, as are the methods. Every search is "
         f"repeated with {len(settings['seeds'])} seeds."
