@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from worked import search
+from worked.machine import StudyError
 from worked.measurement import Context
 from worked.records import Store
 from worked.search import METHODS, Choice, Range, bayesian_search, centres, ends, proposals, sensitivity
@@ -90,7 +92,7 @@ def test_sobol_points_are_even():
 
 
 def test_bayesian_search_climbs():
-    accuracies = [hill(config) for config in proposed("bayes", 16, accuracy=hill)]
+    accuracies = [hill(config) for config in proposed("bayes", 10, accuracy=hill)]
     assert max(accuracies) > 0.88 > max(accuracies[:5])
 
 
@@ -100,6 +102,12 @@ def test_a_diverged_trial_is_abandoned_and_counts():
     for n in range(8):
         configs.append(asked.send(None if n in (1, 6) else hill(configs[-1])))
     assert len({json.dumps(config) for config in configs}) == 9
+
+
+def test_without_ax_it_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ax.api.client", None)
+    with pytest.raises(StudyError, match="pip install ax-platform"):
+        next(bayesian_search(SPACE, seed=0))
 
 
 def test_sensitivity_finds_what_matters():

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from worked.machine import StudyError
 from worked.measurement import Context, Measurement
 from worked.records import Spec
 from worked.training import Training, best_trial, journaled
@@ -134,10 +135,10 @@ def sensitivity(space: Space, trials: Sequence[Mapping[str, Any]], *, seed: int)
     parameters were known.
     """
     with _quiet():
+        client = _client(space, seed, initialize_with_center=False, initialization_budget=0)
         from ax.analysis.plotly.sensitivity import SensitivityAnalysisPlot
         from ax.utils.common.random import with_rng_seed
 
-        client = _client(space, seed, initialize_with_center=False, initialization_budget=0)
         for trial in trials:
             if trial[OBJECTIVE] is not None:
                 index = client.attach_trial({parameter.name: trial["config"][parameter.name] for parameter in space})
@@ -151,8 +152,11 @@ def sensitivity(space: Space, trials: Sequence[Mapping[str, Any]], *, seed: int)
 
 def _client(space: Space, seed: int, **strategy: Any) -> Any:
     """Ax's client for the space: every proposal is drawn with ``seed``."""
-    from ax.api.client import Client
-    from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
+    try:
+        from ax.api.client import Client
+        from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
+    except ImportError:
+        raise StudyError("expected Ax for this search, found none; run `pip install ax-platform`") from None
 
     client = Client(random_seed=seed)
     client.configure_experiment(
