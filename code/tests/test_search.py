@@ -223,6 +223,8 @@ def test_the_full_protocol_is_the_exercise():
     assert mnist.rounds(FULL) == 75
     assert len(searches) == 4 * 5
     assert all(mnist.TRAINING.epochs(one) == 75 for one in searches)
+    assert {mnist.TRAINING.precision(one) for one in searches} == {"float32"}
+    assert len({mnist.TRAINING.likeness(one) for one in searches}) == len(searches)  # each alone, on a GPU too
     assert FULL.settings["validation"] == 60_000 - 54_000
 
 

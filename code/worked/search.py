@@ -207,9 +207,14 @@ class Search(Training):
         """Whether the run asks a method for one config after another."""
         return "search" in run.config
 
+    def configs(self, run: Spec) -> list[Config]:
+        """The config that the run trains; in a search, the centre of the space stands for all that will be proposed."""
+        centre = {parameter.name: parameter.at(0.5) for parameter in self.space(run)} if self.is_search(run) else {}
+        return [{**run.config, **centre}]
+
     def epochs(self, run: Spec) -> int:
         """Epochs that a run takes."""
-        return run.config["rounds"] * run.config["epochs"] if self.is_search(run) else super().epochs(run)
+        return super().epochs(run) * (run.config["rounds"] if self.is_search(run) else 1)
 
     def measure(self, run: Spec, context: Context) -> Measurement:
         """One training run, or a search."""

@@ -38,7 +38,7 @@ PROFILES = {
         Profile("laptop", "about 70 minutes on 2 CPU cores", "official",
                 {"images": 6_000, "counts": (1, 3, 6), "rounds": 64, "seeds": range(5), "validation": 6000}),
         Profile("smoke", "seconds", "generated",
-                {"images": 500, "counts": (1, 3), "rounds": 8, "seeds": range(1), "validation": 200}),
+                {"images": 500, "counts": (3,), "rounds": 8, "seeds": range(1), "validation": 200}),
     )
 }  # fmt: skip
 
