@@ -107,7 +107,7 @@ def test_a_diverged_trial_is_abandoned_and_counts():
 def test_without_ax_it_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "ax.api.client", None)
     with pytest.raises(StudyError, match="pip install ax-platform"):
-        next(bayesian_search(SPACE, seed=0))
+        bayesian_search(SPACE, seed=0)
 
 
 def test_sensitivity_finds_what_matters():
@@ -175,6 +175,7 @@ def test_a_search_is_what_its_trials_say(unbroken):
     assert unbroken.metrics["validation_accuracy"] == best
     assert {f"sensitivity_{parameter.name}" for parameter in SPACE} <= set(unbroken.metrics)
     assert all(trial["seconds"] > 0 and trial["proposal_seconds"] > 0 for trial in unbroken.trials)
+    assert set(unbroken.trace["libraries"]) == set(search.LIBRARIES)
     assert not any("test" in name for trial in unbroken.trials for name in trial)
     first = mnist.TRAINING.measure(a_search(), Context("cpu", steps=len(unbroken.trace["losses"])))
     assert first.trace["losses"] == unbroken.trace["losses"]

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ OBJECTIVE = "validation_accuracy"
 METHODS = ("grid", "random", "sobol", "bayes")
 # To whose trials a surrogate is fitted in the end: evenly spread ones, and those that a surrogate asked for.
 EXPLAINED = ("sobol", "bayes")
+LIBRARIES = ("ax-platform", "botorch", "gpytorch")  # whose versions a record then notes
 
 
 @dataclass(frozen=True)
@@ -111,12 +113,16 @@ def sobol_search(space: Space, rounds: int, *, seed: int) -> Proposals:
 
 
 def bayesian_search(space: Space, *, seed: int) -> Proposals:
-    """Ax's own strategy: the centre, Sobol points, then what BoTorch's acquisition function values most.
+    """Ax's own strategy: the centre, Sobol points, then what BoTorch's acquisition function values most."""
+    with _quiet():
+        return conversation(_client(space, seed), space)
+
+
+def conversation(client: Any, space: Space) -> Proposals:
+    """Ask Ax for a config, tell it the accuracy, ask again.
 
     A trial that diverged is abandoned: Ax leaves it out of the surrogate and does not propose its config again.
     """
-    with _quiet():
-        client = _client(space, seed)
     while True:
         with _quiet():
             ((trial, proposed),) = client.get_next_trials(max_trials=1).items()
@@ -254,7 +260,9 @@ class Search(Training):
         traces = [trial.pop("trace") for trial in trials]
         best = best_trial(trials)
         metrics = {name: best[name] for name in ("selected_epoch", "batch_loss", "validation_loss", OBJECTIVE)}
+        trace = traces[0]
         if run.config["search"] in EXPLAINED:
+            trace = trace | {"libraries": {name: version(name) for name in LIBRARIES}}
             indices = sensitivity(self.space(run), trials, seed=run.seed)
             metrics |= {f"sensitivity_{name}": value for name, value in indices.items()}
-        return Measurement(metrics, {}, traces[0], fingerprints, source, trials=trials)
+        return Measurement(metrics, {}, trace, fingerprints, source, trials=trials)
