@@ -33,9 +33,9 @@ FIXED = {"momentum": 0.9, "kernel": 5, "batch_size": 64, "weight_decay": 0.0, "m
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("full", "about 7 hours on 2 CPU cores", "official",
+        Profile("full", "about 6 hours on 2 CPU cores", "official",
                 {"images": 54_000, "counts": (1, 3, 6), "rounds": 64, "seeds": range(5), "validation": 6000}),
-        Profile("laptop", "about 70 minutes on 2 CPU cores", "official",
+        Profile("laptop", "about an hour on 2 CPU cores", "official",
                 {"images": 6_000, "counts": (1, 3, 6), "rounds": 64, "seeds": range(5), "validation": 6000}),
         Profile("smoke", "seconds", "generated",
                 {"images": 500, "counts": (3,), "rounds": 8, "seeds": range(1), "validation": 200}),
