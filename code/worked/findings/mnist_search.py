@@ -327,7 +327,7 @@ def cost(summary: Summary) -> Table:
         ]  # fmt: skip
     caption = (
         "Mean seconds of a trial's training; mean seconds that the method takes to propose a configuration, in the "
-        "first, the middle and the last third of the rounds; minutes of a search."
+        "first, the middle and the last third of the rounds; minutes of a search. On a CPU, all are of processor time."
     )
     header = ("Method", "Training (s)", "First third (s)", "Middle third (s)", "Last third (s)", "Search (min)")
     return Table(f"{SLUG}-cost", caption, header, body, rows)
