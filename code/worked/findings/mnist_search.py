@@ -145,7 +145,8 @@ def _words(config: Mapping[str, Any]) -> str:
 def brief(summary: Summary) -> str:
     """The answer in a few sentences that are right however the runs fell."""
     bests = ", ".join(f"{NAMES[method]} {estimate(summary.last(method)).percent}" for method in METHODS)
-    verdicts = [claim.judge(summary) for claim in CLAIMS if claim.id.startswith("search-bayes")]
+    others = [f"search-bayes-over-{other}" for other in ("grid", "random", "sobol")]
+    verdicts = [claim.judge(summary) for claim in CLAIMS if claim.id in others]
     words = "; ".join(f"{verdict.claim.statement}: **{verdict.state}**" for verdict in verdicts)
     test = estimate([run.metrics["test_accuracy"] or 0.0 for run in summary.finals]).percent
     return (
@@ -170,7 +171,7 @@ def protocol(summary: Summary) -> str:
         f"A trial trains the network for one epoch on the other {count - held:,}, with SGD, a constant learning rate, "
         f"plain momentum and batches of {BATCH_SIZE}, a size that the exercise leaves open; its value is the "
         "validation accuracy at the end, and the test images are not looked at. The rate lies between "
-        f"{rate.low:g} and {rate.high:g}, on a logarithmic scale for every method, the momentum between "
+        f"$10^{{{math.log10(rate.low):.0f}}}$ and $10^{{{math.log10(rate.high):.0f}}}$, on a logarithmic scale for every method, the momentum between "
         f"{momentum.low:g} and {momentum.high:g}, both ends included, and the kernel size is one of "
         f"{', '.join(map(str, KERNELS))}.\n\n"
         f"Each method has {rounds(profile)} trials, one after another, and is repeated with "
@@ -329,7 +330,7 @@ def cost(summary: Summary) -> Table:
         "Mean seconds of a trial's training; mean seconds that the method takes to propose a configuration, in the "
         "first, the middle and the last third of the rounds; minutes of a search. On a CPU, all are of processor time."
     )
-    header = ("Method", "Training (s)", "First third (s)", "Middle third (s)", "Last third (s)", "Search (min)")
+    header = ("Method", "Training (s)", "Proposing, first (s)", "Middle (s)", "Last third (s)", "Search (min)")
     return Table(f"{SLUG}-cost", caption, header, body, rows)
 
 
