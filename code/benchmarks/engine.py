@@ -47,7 +47,7 @@ from worked import data
 from worked.estimate import estimate
 from worked.machine import environment, prepare_process
 from worked.models import ConvNet, LeNet5, SearchNet
-from worked.records import Store, write_atomically
+from worked.records import Store, read_json, write_atomically
 from worked.replicates import Replicate, in_groups, train_together
 from worked.train import (
     Images,
@@ -79,8 +79,8 @@ class Workload:
 
 
 WORKLOADS = (
-    Workload("LeNet-5", LeNet5, "fashion_mnist", Recipe(1, 0.02, batch_size=64, schedule="constant")),
-    Workload("CIFAR-10 CNN", ConvNet, "cifar10", Recipe(1, 0.02, 128, schedule="constant", flip=True, crop=4)),
+    Workload("LeNet-5", LeNet5, "fashion_mnist", Recipe(1, 0.005, batch_size=64, schedule="constant")),
+    Workload("CIFAR-10 CNN", ConvNet, "cifar10", Recipe(1, 0.005, 128, schedule="constant", flip=True, crop=4)),
 )
 
 
@@ -307,6 +307,7 @@ def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int, device: t
 
 # -- many configs ----------------------------------------------------------------------------------------------------
 
+MANY = "25 configs of the search network"
 CONFIGS = [
     Recipe(1, rate, batch_size=64, momentum=momentum, schedule="constant")
     for rate, momentum in itertools.product((1e-4, 3e-4, 1e-3, 3e-3, 1e-2), (0.0, 0.25, 0.5, 0.75, 0.9))
@@ -364,59 +365,72 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=390, help="batches of a run (default %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="(default %(default)s)")
     parser.add_argument("--epochs", type=int, default=3, help="of the trainings whose accuracy is compared")
-    parser.add_argument("--seeds", type=int, default=5, help="of those trainings, 0 for none")
+    parser.add_argument("--seeds", type=int, default=8, help="of those trainings, 0 for none")
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2], help="of the loaders (default 0 1 2)")
-    parser.add_argument("--only", default="", metavar="TEXT", help="workloads whose name contains it")
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="parts whose name contains it; the others stay in the record"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--generated", action="store_true", help="use the generated stand-ins")
     parser.add_argument("--out", type=Path, help="the record (default: benchmarks/DEVICE.json beside the results)")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     device, source = torch.device(options.device), "generated" if options.generated else None
-    measured: dict[str, dict] = {}
+    here = environment(device.type) | {"threads": options.threads}
+    commit = here.pop("commit")  # of a part, as a date is
+    out = options.out or Store.default().root / "benchmarks" / f"{device.type}.json"
+    record = read_json(out)
+    if record.get("environment", here) != here or record.get("source", source or "official") != (source or "official"):
+        record = {}  # made elsewhere
+    record |= {"environment": here, "source": source or "official", "measured": record.get("measured", {})}
 
     def images(name: str, count: int, part: str = "train") -> Images:
         split = data.load(name, part, source=source)
         return Images(split.images, split.labels)[:count].to(device)
 
-    def note(name: str, few: Images, batch: int, seconds: Seconds, told: dict[str, list[float]]) -> None:
-        measured[name] = {"images": len(few), "batch": batch, "seconds": seconds, "ratios": told}
+    def keep(name: str, **found: object) -> None:
+        """Note what was measured, in the record at once."""
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        record["measured"][name] = record["measured"].get(name, {}) | {"created": created, "commit": commit} | found
+        write_atomically(out, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
+
+    def note(
+        name: str, few: Images, batch: int, seconds: Seconds, told: dict[str, list[float]], **more: Seconds
+    ) -> None:
+        keep(name, images=len(few), batch=batch, rounds=options.rounds, seconds=seconds, ratios=told, **more)
         print(f"{name}, {len(few):,} images, batch {batch}\n{table(seconds, told)}\n", flush=True)
 
     for workload in (one for one in WORKLOADS if options.only in one.name):
         size = workload.recipe.batch_size
         few = images(workload.data, options.steps * size)
         seconds, tried = compare(workload, few, options.rounds, options.workers)
-        note(workload.name, few, size, seconds, summary(seconds))
-        measured[workload.name]["tried"] = tried
-        if options.seeds:
-            reached = accuracies(workload, few, images(workload.data, 10_000, "test"), options.epochs, options.seeds)
-            measured[workload.name]["accuracy"] = {"epochs": options.epochs, **reached}
-            gap = estimate([mine - theirs for mine, theirs in zip(*reached.values(), strict=True)])
-            means = ", ".join(f"{name} {estimate(values).percent}" for name, values in reached.items())
-            print(f"  test accuracy after {options.epochs} epochs, {options.seeds} seeds: {means}; ours less theirs ")
-            print(f"  {100 * gap.mean:+.2f} points, 95 % interval {100 * gap.low:+.2f} to {100 * gap.high:+.2f}\n")
+        note(workload.name, few, size, seconds, summary(seconds), tried=tried)
         if workload.recipe.crop:
             ways = augmenters(workload.recipe, few.pixels.shape[-1])
             seconds = interleaved({name: partial(way, few) for name, way in ways.items()}, options.rounds, device)
             own = next(iter(seconds))
             told = {f"times {name}": ratios(taken, seconds[own]) for name, taken in seconds.items() if name != own}
             note(f"Flips and crops, {workload.name}", few, size, seconds, told)
-    size = CONFIGS[0].batch_size
-    few = images("mnist", max(1, options.steps // 4) * size)
-    seconds = many(few, options.rounds, options.threads)
-    told = {f"times in turn, {way}": ratios(seconds["in turn"], seconds[way]) for way in seconds if way != "in turn"}
-    note("25 configs of the search network", few, size, seconds, told)
-
-    record = {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "environment": environment(device.type) | {"threads": options.threads},
-        "rounds": options.rounds,
-        "source": source or "official",
-        "measured": measured,
-    }
-    out = options.out or Store.default().root / "benchmarks" / f"{device.type}.json"
-    write_atomically(out, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
+    if options.only in MANY:
+        size = CONFIGS[0].batch_size
+        few = images("mnist", max(1, options.steps // 4) * size)
+        seconds = many(few, options.rounds, options.threads)
+        told = {
+            f"times in turn, {way}": ratios(seconds["in turn"], seconds[way]) for way in seconds if way != "in turn"
+        }
+        note(MANY, few, size, seconds, told)
+    for workload in WORKLOADS if options.seeds else ():
+        name = f"Accuracy, {workload.name}"
+        if options.only not in name:
+            continue
+        few = images(workload.data, max(1, options.steps // 2) * workload.recipe.batch_size)
+        reached = accuracies(workload, few, images(workload.data, 10_000, "test"), options.epochs, options.seeds)
+        keep(name, epochs=options.epochs, images=len(few), reached=reached)
+        gap = estimate([mine - theirs for mine, theirs in zip(*reached.values(), strict=True)])
+        means = ", ".join(f"{loop} {estimate(values).percent}" for loop, values in reached.items())
+        print(f"{name}, {len(few):,} images, {options.epochs} epochs, {options.seeds} seeds: {means}")
+        print(f"  ours less theirs {100 * gap.mean:+.2f} points, ", end="")
+        print(f"95 % interval {100 * gap.low:+.2f} to {100 * gap.high:+.2f}\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from worked import data, studies
+from worked.anchors import Anchor
 from worked.cli import main
 from worked.findings import lenet5_regularization as findings
 from worked.measurement import Context
@@ -344,6 +345,7 @@ def one_study(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKED_STORE", str(tmp_path))
     monkeypatch.setattr("worked.derivations.names", lambda: [])
     monkeypatch.setattr("worked.findings.every", lambda: [findings.FINDINGS])
+    monkeypatch.setattr("worked.anchors.ANCHORS", ())
 
 
 def test_verify_proves(one_study, monkeypatch, capsys):
@@ -366,6 +368,20 @@ def test_verify_accepts_and_then_sees_changes(one_study, tmp_path, capsys):
     listed = json.loads(capsys.readouterr().out)
     assert {row["id"] for row in listed} == set(noted)
     assert all(row["n"] == 5 for row in listed)
+
+
+def test_verify_fails_where_an_anchor_is_not_met(one_study, tmp_path, monkeypatch, capsys):
+    fabricated.store(tmp_path)
+    assert main(["verify", "--accept"]) == 0
+    measured = [0.87]
+    anchor = Anchor("some", "share", "a share", "a paper", 0.871, 0.01, "a reason", lambda store: measured[0])
+    monkeypatch.setattr("worked.anchors.ANCHORS", (anchor,))
+    assert main(["verify"]) == 0
+    assert "the anchor some is met: a share, published 0.871, here 0.8700" in capsys.readouterr().out
+    measured[0] = 0.86
+    assert fails(capsys, "verify") == (
+        "worked: the anchor some is not met: a share, published 0.871, here 0.8600, allowed difference 0.01"
+    )
 
 
 def test_verify_refuses_an_edited_record(one_study, tmp_path, capsys):

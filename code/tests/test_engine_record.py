@@ -23,21 +23,32 @@ def fabricated(device="cpu", *, times=None, share=0.95, gap=0.0, many=20.0):
         workloads[name] = {
             "images": 1280,
             "batch": 128,
+            "rounds": 3,
+            "created": "2026-01-02T03:04:05+00:00",
             "seconds": {"ours, float32": [1.0, 2.0, 3.0], "stock loop, 0 workers": [4.0, 8.0, 15.0]},
-            "ratios": {"times stock loop": around(times or bound + 1), "share of the floor": around(share)},
-            "accuracy": {"epochs": 3, "ours": around(0.9 + gap), "stock loop": [0.9] * 3},
+            "ratios": {
+                "times stock loop": around(times or bound + 1),
+                "share of the floor": around(share),
+                "times stock loop, of the floor": around(3.0),
+            },
+        }
+        workloads[f"Accuracy, {name}"] = {
+            "images": 5000,
+            "epochs": 3,
+            "created": "2026-01-02T03:04:05+00:00",
+            "reached": {"ours": around(0.9 + gap), "stock loop": [0.9] * 3},
         }
     way = {"cpu": "in processes", "cuda": "at once"}[device]
     workloads[benchmark.MANY] = {
         "images": 10,
         "batch": 5,
+        "rounds": 3,
+        "created": "2026-01-02T03:04:05+00:00",
         "seconds": {"in turn": [2.0] * 3, way: [1.0] * 3},
         "ratios": {f"times in turn, {way}": around(many)},
     }
     return {
-        "created": "2026-01-02T03:04:05+00:00",
         "environment": {"device_name": "a processor", "threads": 2, "torch": "2.0+cpu"},
-        "rounds": 3,
         "source": "official",
         "measured": workloads,
     }
@@ -84,7 +95,7 @@ def test_ratios_are_taken_within_a_round_and_the_fastest_comes_first():
 
 def test_the_accuracies_and_their_difference():
     (row, _) = benchmark.accuracies(benchmark.Benchmark("cpu", fabricated(gap=-0.005))).body
-    assert row[:2] == [benchmark.LENET, "3"]
+    assert row[:2] == [benchmark.LENET, "3 of 5,000 images"]
     assert row[4].startswith("−0.50 (−0.50 to −0.50")
 
 
@@ -99,15 +110,24 @@ def test_a_device_without_a_record_is_named_with_what_it_leaves_open(tmp_path):
     assert {found.claim.id.split("-")[1] for found in benchmark.verdicts(store)} == {"cpu", "cuda"}
 
 
-def test_half_a_record_is_refused(tmp_path):
+@pytest.mark.parametrize("lost", [benchmark.CNN, benchmark.MANY, "Accuracy, LeNet-5"])
+def test_half_a_record_is_refused(tmp_path, lost):
     record = fabricated()
-    del record["measured"][benchmark.CNN]
+    del record["measured"][lost]
     with pytest.raises(RecordError, match=r"run `python code/benchmarks/engine\.py` again"):
         benchmark.verdicts(stored(tmp_path, record))
 
 
-def test_the_committed_record_is_judged_in_the_ledger():
-    store = Store(ROOT / "results")
+def test_the_brief_answer_says_what_was_asked_and_how_it_fell(tmp_path):
+    for many, state in ((2.6, "supported"), (2.4, "not supported")):
+        said = benchmark.brief(benchmark.Benchmark("cpu", fabricated(times=many)))
+        assert f"LeNet-5 trains {many:.2f} ({many:.2f} to {many:.2f}) times as fast" in said
+        assert f"the LeNet-5 trains at least 2.5 times as fast as the stock loop: **{state}**" in said
+
+
+def test_the_committed_record_is_judged_in_the_ledger(monkeypatch):
+    monkeypatch.setenv("WORKED_STORE", str(ROOT / "results"))
+    store = Store.default()
     told = ledger.claim_lists(store)
     assert benchmark.every(store)
     for found in benchmark.verdicts(store):

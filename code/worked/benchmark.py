@@ -38,16 +38,15 @@ class Benchmark:
         """A ratio in every round."""
         return self.measured[workload]["ratios"][name]
 
-    def provenance(self) -> str:
-        """One line on where and when it was measured."""
+    def provenance(self, workload: str) -> str:
+        """One line on where and when a part was measured."""
         environment = self.record["environment"]
         parts = (
             f"{self.record['source']} data",
             environment["device_name"],
             f"{environment['threads']} threads",
             "PyTorch " + environment["torch"].partition("+")[0],
-            f"{self.record['rounds']} rounds",
-            self.record["created"][:10],
+            self.measured[workload]["created"][:10],
             f"[record](repo:results/benchmarks/{self.device}.json)",
         )
         return " · ".join(parts)
@@ -63,8 +62,8 @@ def read(device: str, store: Store) -> Benchmark | None:
     if not path.exists():
         return None
     record = read_json(path)
-    lost = {"created", "environment", "measured", "rounds", "source"} - set(record)
-    if lost or not set(BOUNDS[device]) <= set(record["measured"]):
+    measured = record.get("measured", {})
+    if not {*BOUNDS[device], *map(accuracy, BOUNDS[device]), MANY} <= set(measured):
         raise RecordError(f"{path} is not a whole benchmark: run `python code/benchmarks/engine.py` again")
     return Benchmark(device, record)
 
@@ -74,13 +73,18 @@ def every(store: Store) -> list[Benchmark]:
     return [found for device in BOUNDS if (found := read(device, store))]
 
 
+def accuracy(workload: str) -> str:
+    """The part of a record that compares the accuracies of the loops."""
+    return f"Accuracy, {workload}"
+
+
 def _above(workload: str, ratio: str, bound: float) -> Callable[[Benchmark], Sequence[float]]:
     return lambda benchmark: [value - bound for value in benchmark.ratio(workload, ratio)]
 
 
 def _difference(workload: str) -> Callable[[Benchmark], Sequence[float]]:
     def evidence(benchmark: Benchmark) -> list[float]:
-        reached = benchmark.measured[workload]["accuracy"]
+        reached = benchmark.measured[accuracy(workload)]["reached"]
         return [ours - theirs for ours, theirs in zip(reached["ours"], reached["stock loop"], strict=True)]
 
     return evidence
@@ -137,14 +141,15 @@ def brief(benchmark: Benchmark) -> str:
     told = []
     for workload in BOUNDS[benchmark.device]:
         ratio, share = (benchmark.ratio(workload, name) for name in ("times stock loop", "share of the floor"))
+        most = benchmark.ratio(workload, "times stock loop, of the floor")
         told.append(
             f"{workload} trains {spread(ratio)} times as fast as with the stock loop, at {spread(share)} of the speed "
-            "that computing alone allows"
+            f"that computing alone allows, which is {spread(most)} times the stock loop's"
         )
     words = "; ".join(f"{v.claim.statement}: **{v.state}**" for v in judged(benchmark) if "stock" in v.claim.id)
     return (
         f"On {benchmark.record['environment']['threads']} threads of this {DEVICES[benchmark.device]}, "
-        f"{'; '.join(told)} (median, smallest and largest of {benchmark.record['rounds']} rounds).\n\n"
+        f"{'; '.join(told)} (median, smallest and largest of the rounds).\n\n"
         f"What was asked: {words}."
     )
 
@@ -179,22 +184,23 @@ def times(benchmark: Benchmark, workload: str) -> Table:
     rows = [{"name": name, "round": n, "seconds": t} for name, taken in seconds.items() for n, t in enumerate(taken, 1)]
     caption = (
         f"{workload}: {measured['images']:,} images in batches of {measured['batch']}. Median, smallest and largest of "
-        f"{benchmark.record['rounds']} interleaved rounds; the ratio, taken within a round, is to *{own}*."
+        f"{measured['rounds']} interleaved rounds; the ratio, taken within a round, is to *{own}*."
     )
     name = f"engine-{benchmark.device}-{'-'.join(workload.lower().replace(',', '').split())}"
     header = ("What ran", "Seconds", f"Times “{own}”")
-    return Table(name, caption, header, body, rows, benchmark.provenance())
+    return Table(name, caption, header, body, rows, benchmark.provenance(workload))
 
 
 def accuracies(benchmark: Benchmark) -> Table:
     """Test accuracy of both loops after the same epochs."""
     body, rows = [], []
     for workload in BOUNDS[benchmark.device]:
-        reached = benchmark.measured[workload]["accuracy"]
+        measured = benchmark.measured[accuracy(workload)]
+        reached = measured["reached"]
         gap = estimate(_difference(workload)(benchmark))
         points = f"{100 * gap.mean:+.2f} ({100 * gap.low:+.2f} to {100 * gap.high:+.2f})".replace("-", "−")
         means = [estimate(reached[loop]).percent for loop in ("ours", "stock loop")]
-        body.append([workload, str(reached["epochs"]), *means, points])
+        body.append([workload, f"{measured['epochs']} of {measured['images']:,} images", *means, points])
         rows += [
             {"workload": workload, "seed": seed, "ours": ours, "stock loop": theirs}
             for seed, (ours, theirs) in enumerate(zip(reached["ours"], reached["stock loop"], strict=True))
@@ -204,4 +210,6 @@ def accuracies(benchmark: Benchmark) -> Table:
         "95 % interval over seeds, and the difference in percentage points with its interval."
     )
     header = ("Network", "Epochs", "Ours", "Stock loop", "Difference")
-    return Table(f"engine-{benchmark.device}-accuracies", caption, header, body, rows, benchmark.provenance())
+    return Table(
+        f"engine-{benchmark.device}-accuracies", caption, header, body, rows, benchmark.provenance(accuracy(CNN))
+    )

@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("study", nargs="*", help="all studies if none is named")
     on_device(added)
 
-    added = command("verify", verify, "Prove every derivation and judge every claim.")
+    added = command("verify", verify, "Prove every derivation, judge every claim, compare every anchor.")
     added.add_argument("--accept", action="store_true", help="note today's verdicts as the accepted ones")
 
     added = command("claims", claims, "List every claim with verdict, effect, interval and n.")
@@ -217,7 +217,7 @@ def replay(arguments: argparse.Namespace) -> int:
 
 def verify(arguments: argparse.Namespace) -> int:
     """``worked verify``."""
-    from worked import derivations, ledger
+    from worked import anchors, derivations, ledger
 
     store, start = Store.default(), time.monotonic()
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
@@ -230,10 +230,13 @@ def verify(arguments: argparse.Namespace) -> int:
     if arguments.accept:
         ledger.accept(store, verdicts)
         print(f"accepted {len(verdicts)} verdicts")
-    changed = ledger.changes(store, verdicts)
-    for line in changed:
+    compared = anchors.checked(store)
+    for comparison in compared:
+        print(comparison.sentence)
+    failed = ledger.changes(store, verdicts) + anchors.failures(compared)
+    for line in failed:
         print(f"worked: {line}", file=sys.stderr)
-    return 1 if changed else 0
+    return 1 if failed else 0
 
 
 def _prove(name: str) -> list[str]:

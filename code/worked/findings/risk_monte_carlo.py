@@ -12,7 +12,7 @@ from worked.records import Record
 from worked.studies.risk_monte_carlo import CORRELATION, COVARIANCES, INTERVALS, LEVEL, SLUG, STUDY
 
 INPUTS = {"identity": "independent inputs", "correlated": "correlated inputs"}
-NAMES = {"t": "t interval", "chi2": "proved law"}
+NAMES = {"t": "t interval", "chi2": "chi-squared interval"}
 SLOPE_MARGIN = 0.02  # of the exponent
 ERROR_MARGIN = 0.02  # relative, of the error bar
 GROWTH_MARGIN = 0.03  # relative, between dimensions
@@ -92,7 +92,7 @@ def _claims_for(name: str) -> tuple[Claim, ...]:
         Claim(f"risk-{name}-error", f"on {on} the error is the proved one, $\\sqrt{{2/n}}\\,R$, to within "
               f"{percent(ERROR_MARGIN, 0)}", lambda s: s.excess(name), "error over the proved one, minus 1", "%", 100.0,
               within(ERROR_MARGIN)),
-        Claim(f"risk-{name}-cover", f"on {on} the interval from the proved law holds the risk in {percent(LEVEL, 0)} "
+        Claim(f"risk-{name}-cover", f"on {on} the chi-squared interval holds the risk in {percent(LEVEL, 0)} "
               f"of all cases, to within {points}", lambda s: [v - LEVEL for v in s.mean(name, "cover_chi2")],
               "coverage minus nominal", holds=within(COVER_MARGIN)),
         Claim(f"risk-{name}-t-many", f"on {on} the t interval holds the risk in {percent(LEVEL, 0)} of all cases with "
@@ -123,7 +123,8 @@ def protocol(summary: Summary) -> str:
         f"standard normal ones, or correlated ones with $\\Sigma_{{i,j}} = {CORRELATION:g}^{{|i-j|}}$. The risk is "
         f"estimated {summary.repeats} times from fresh samples, {summary.samples[0]} to {summary.samples[-1]} of "
         f"them, and each estimate gets two {percent(LEVEL, 0)} intervals. The *t interval* uses the squared errors "
-        "alone: their mean, and $t$ times their standard deviation over $\\sqrt n$. The other uses the *proved law*: "
+        "alone: their mean, and $t$ times their standard deviation over $\\sqrt n$. The *chi-squared interval* uses "
+        "the law of the estimate: "
         "every error is a combination of normal variables, so normal with variance $R$, and $n \\hat R / R$ has the "
         "$\\chi^2$ distribution with $n$ degrees of freedom. "
         f"There are {len(summary.runs[COVARIANCES[0]])} runs with each kind of inputs."

@@ -18,7 +18,7 @@ SLUG = "risk-monte-carlo"
 COVARIANCES = ("identity", "correlated")
 CORRELATION = 0.9  # of neighbouring inputs, where they are correlated: S_ij = 0.9^|i - j|
 LEVEL = 0.95  # of the intervals
-INTERVALS = ("t", "chi2")  # mean and deviation of the samples; and the proved law of the estimate
+INTERVALS = ("t", "chi2")  # mean and deviation of the samples; and the law of the estimate
 
 PROFILES = {
     profile.name: profile
