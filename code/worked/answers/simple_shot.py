@@ -76,15 +76,35 @@ def draw(labels: ArrayLike, *, shots: int, queries: int, generator: np.random.Ge
 def episode_accuracies(
     features: ArrayLike, labels: ArrayLike, *, shots: int, queries: int, episodes: int, seed: int
 ) -> Array:
-    """The share of an episode's queries that are classified rightly, for each of so many episodes, `[E]`.
+    """The share of an episode's queries that are classified rightly, `[E, shots]`: column K - 1 is for K examples.
 
-    The draws depend on the seed and the labels alone: with the same seed, features that were normalised in another
-    way are judged on the same episodes.
+    K examples are the first K of those drawn. The draws depend on the seed and the labels alone: with the same seed,
+    features that were normalised in another way are judged on the same episodes.
     """
     f, y = np.asarray(features, float), np.asarray(labels)
-    generator = np.random.default_rng(seed)
-    shares = []
-    for _ in range(episodes):
+    classes, generator = np.unique(y), np.random.default_rng(seed)
+    shares = np.empty((episodes, shots))
+    for share in shares:
         support, asked = draw(y, shots=shots, queries=queries, generator=generator)
-        shares.append((predict(f[support], y[support], f[asked]) == y[asked]).mean())
-    return np.array(shares)
+        s = f[support].reshape(len(classes), shots, -1)
+        c = s.cumsum(1) / np.arange(1, shots + 1)[:, None]  # [C, K, D], means of the first K
+        scores = np.tensordot(f[asked], c, (1, 2)) - (c**2).sum(2) / 2  # [Q, C, K], as in `predict`
+        share[:] = (classes[scores.argmax(1)] == y[asked][:, None]).mean(0)
+    return shares
+
+
+def between_classes(features: ArrayLike, labels: ArrayLike) -> float:
+    """The share of the features' variance that lies between the means of the classes, from 0 to 1."""
+    f, y = np.asarray(features, float), np.asarray(labels)
+    c, classes = centroids(f, y)
+    spread = f - f.mean(0)
+    return float(((c - f.mean(0))[np.searchsorted(classes, y)] ** 2).sum() / (spread**2).sum())
+
+
+def plane(features: ArrayLike) -> tuple[Array, Array]:
+    """The features' coordinates along their two principal components, `[N, 2]`, and the share of variance of each."""
+    f = np.asarray(features, float)
+    f = f - f.mean(0)
+    _, values, axes = np.linalg.svd(f, full_matrices=False)
+    axes = axes[:2] * np.sign(axes[:2].sum(1, keepdims=True))  # an axis has no sign of its own
+    return f @ axes.T, values[:2] ** 2 / (values**2).sum()
