@@ -119,13 +119,14 @@ def measure(run: Spec, context: Context) -> Measurement:
         outcome = tuned(run, case, run.config[case], source, few, test, seed=run.seed, tick=context.tick)
         if outcome.diverged:
             return replace(done, diverged=f"{case}: {outcome.diverged}")
-        curves[case] = {name: [round(v, 5) for v in values] for name, values in outcome.history.items()}
+        named = {name.replace("other", "test"): values for name, values in outcome.history.items()}
+        curves[case] = {name: [round(v, 5) for v in values] for name, values in named.items()}
         end = stopping_epoch(curves[case]["train_loss"])
         metrics[f"{case} epochs"] = end + 1
         metrics |= {f"{case} {name}": values[end] for name, values in curves[case].items()}
     counts = list(by_size(run.config, "tuning_epochs"))
     means = nearest_means(source.to(context.device), base.pixels, drawn(pool, max(counts), seed=run.seed), test, counts)
-    metrics |= {f"none {count} other_accuracy": accuracy for count, accuracy in means.items()}
+    metrics |= {f"none {count} test_accuracy": accuracy for count, accuracy in means.items()}
     return replace(done, metrics=metrics, trace={**done.trace, "tuned": curves})
 
 
