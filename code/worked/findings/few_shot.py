@@ -166,10 +166,9 @@ def protocol(summary: Summary) -> str:
     held = STUDY.profiles[runs[0].spec.profile].settings["validation"]
     return (
         f"The MNIST model has a convolution of {model[0].out_channels} maps with kernels of {config['kernel']} by "
-        f"{config['kernel']}, a max pooling and a layer of {model[4].out_features} units, whose values after the ReLU are "
-        f"the features. It is trained for "
-        f"{config['epochs']} epochs on MNIST alone, as [for the fine-tuning](transfer.md); {len(runs)} models from as "
-        f"many seeds reach {source.percent} test accuracy there. {held:,} training images are set aside and select the "
+        f"{config['kernel']}, a max pooling and a layer of {model[4].out_features} units, whose values after the ReLU "
+        f"are the features. It is trained for {config['epochs']} epochs on MNIST alone, as [for the "
+        f"fine-tuning](transfer.md); {len(runs)} models from as many seeds reach {source.percent} test accuracy there. {held:,} training images are set aside and select the "
         "epoch. Pixels of either set are normalised with MNIST's mean and deviation.\n\n"
         f"An episode draws {SHOTS} examples of each of the {len(CLASSES)} classes from the test images of "
         f"Fashion-MNIST, and {QUERIES} others of each class to be classified; K examples are the first K of these. "
@@ -361,6 +360,6 @@ def spread(summary: Summary) -> str:
         f"{NAMES[how]} {estimate(summary.values(f'features {how} between')).percent}" for how in NORMALISATIONS
     )
     return (
-        "Two dimensions can mislead, so the same is put as a number in all of them: the share of the variance that lies "
-        f"between the means of the classes, and not within them. Features {told}."
+        "Two dimensions can mislead, so here is a number that sees all of them: the share of the variance that lies "
+        f"between the means of the classes, and not within classes. Features {told}."
     )
