@@ -120,7 +120,7 @@ def test_the_answer_follows_the_numbers(records):
     """Which normalisation is named, and how sure it is said to be."""
     good = moved(records, "features l2 1 accuracy", 0.2)
     told = shown.best(shown.Summary(good), 1)
-    assert "the best are features **at length 1**" in told
+    assert "the highest mean have features **at length 1**" in told
     assert told.count("points, decides it") == 2
     assert "-" not in told.replace("one-", "")
     near = [replace(r, metrics=r.metrics | {"features none 1 accuracy": r.metrics["features l2 1 accuracy"] - change})

@@ -125,10 +125,10 @@ def best(summary: Summary, shots: int) -> str:
     """Which normalisation has the highest mean, and which of the others the runs show to be worse."""
     means = {how: estimate(summary.accuracy("features", how, shots)) for how in NORMALISATIONS}
     first, *others = sorted(NORMALISATIONS, key=lambda how: -means[how].mean)
-    told = [f"{NAMES[how]} ({means[how].percent}): {_sure(summary, first, how, shots)}" for how in others]
+    told = [f"those {NAMES[how]} ({means[how].percent}): {_sure(summary, first, how, shots)}" for how in others]
     return (
-        f"With **{examples(shots)}** the best are features **{NAMES[first]}** ({means[first].percent}), ahead of "
-        f"{'; and of '.join(told)}."
+        f"With **{examples(shots)}** the highest mean have features **{NAMES[first]}** ({means[first].percent}), ahead "
+        f"of {'; and of '.join(told)}."
     )
 
 
