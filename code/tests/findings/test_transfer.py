@@ -146,7 +146,7 @@ def test_where_transfer_stops_paying_follows_the_claims(records):
 def test_everything_is_shown(records):
     summary = shown.Summary(records)
     assert len(summary.runs) == 20
-    assert len(shown.losses(summary).rows) == 2 * 3 * 50
+    assert len(shown.losses(summary).rows) == 2 * 3 * 30
     final, table = shown.final(summary), shown.accuracies(summary)
     assert {len(row) for row in final.body} == {len(final.header)} == {6}
     assert {len(row) for row in table.body} == {len(table.header)} == {6}
@@ -155,7 +155,7 @@ def test_everything_is_shown(records):
     assert [row[1] for row in shown.rate_table(summary).body] == ["0.03 (60.0 %)"] * 4
     assert "20 models from as many seeds" in shown.protocol(summary)
     assert "less than 0.05 below that of 5 epochs before" in shown.stopping(summary)
-    assert "60 of 60 with 64 examples (at most 50 epochs)" in shown.stopping(summary)
+    assert "60 of 60 with 64 examples (at most 30 epochs)" in shown.stopping(summary)
     assert "(20 of 64, 6 of 256, 2 of 1,024, 1 of 4,096)" in shown.rates(summary)
     assert "Chosen at an end of this grid: none." in shown.rates(summary)
     assert "add up to 21 minutes" in shown.cost(summary)

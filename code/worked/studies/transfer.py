@@ -33,7 +33,7 @@ PROFILES = {
     for profile in (
         Profile("full", "about 30 minutes on 2 CPU cores", "official",
                 {"epochs": 3, "seeds": range(20), "validation": 6000, "rates": "0.003 0.01 0.03 0.1",
-                 "examples": "64 256 1024 4096", "tuning_epochs": "50 20 10 10", "draws": "20 6 2 1"}),
+                 "examples": "64 256 1024 4096", "tuning_epochs": "30 15 10 10", "draws": "20 6 2 1"}),
         Profile("smoke", "seconds", "generated",
                 {"epochs": 1, "seeds": range(2), "validation": 200, "rates": "0.01 0.03",
                  "examples": "16 64", "tuning_epochs": "7 2", "draws": "2 1"}),
