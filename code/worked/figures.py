@@ -198,3 +198,62 @@ def curves(
         axes[0].set_ylim(bottom - 0.2 * (top - bottom), top)
     alt = f"{len(panes)} line charts of {ylabel} against {xlabel}. " + ". ".join(told) + "."
     return Chart(name, drawing, alt, caption, rows)
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers from ``low`` to ``high``, four a decade."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [tick for n in decades for tick in (10.0**n, 2 * 10.0**n, 3 * 10.0**n, 5 * 10.0**n) if low <= tick <= high]
+
+
+@dataclass(frozen=True)
+class Pane:
+    """What a panel of :func:`stacked` shows."""
+
+    title: str
+    xlabel: str
+    places: Sequence[float]  # of the values
+    series: Mapping[str, Sequence[Sequence[float]]]  # one list of values a seed
+
+
+def stacked(name: str, panes: Sequence[Pane], *, caption: str, ylabel: str) -> Chart:
+    """Positive numbers on a logarithmic axis, panels below one another, each with a horizontal axis of its own.
+
+    Values hold until the next place, so lines are steps. A line is the geometric mean over the seeds, its band the
+    95 % interval of the logarithm.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+    with matplotlib.rc_context(STYLE):
+        drawing = Figure(figsize=(5.6, 2.7 * len(panes)), layout="constrained")
+        axes = drawing.subplots(len(panes), 1, sharey=True, squeeze=False)[:, 0]
+    rows: list[dict[str, Any]] = []
+    told = []
+    for n, (axis, pane) in enumerate(zip(axes, panes, strict=True)):
+        if len(pane.series) > len(COLOURS):
+            raise ValueError(f"expected at most {len(COLOURS)} lines in a panel of {name}")
+        finals = []
+        for (label, runs), colour, dash in zip(pane.series.items(), COLOURS, DASHES, strict=False):
+            points = [estimate([math.log(value) for value in values]) for values in zip(*runs, strict=True)]
+            means, lows, highs = ([math.exp(getattr(p, side)) for p in points] for side in ("mean", "low", "high"))
+            axis.plot(pane.places, means, color=colour, linestyle=dash, label=label, drawstyle="steps-post")
+            if len(runs) > 1:
+                axis.fill_between(pane.places, lows, highs, color=colour, alpha=0.15, linewidth=0, step="post")
+            rows += [
+                {"panel": pane.title, "series": label, "place": place, "mean": mean, "low": low, "high": high, "n": p.n}
+                for place, mean, low, high, p in zip(pane.places, means, lows, highs, points, strict=True)
+            ]
+            finals.append(f"{label} from {means[0]:.3g} to {means[-1]:.3g}")
+        told.append(f"{pane.title}, against {pane.xlabel}: {'; '.join(finals)}")
+        axis.set(title=pane.title, xlabel=pane.xlabel, ylabel=ylabel, yscale="log")
+        axis.yaxis.set_major_formatter(ScalarFormatter())
+        axis.yaxis.set_minor_formatter(NullFormatter())
+        if n == 0:
+            axis.legend(fontsize=9, ncols=2, frameon=False)
+    lowest, highest = min(row["mean"] for row in rows), max(row["mean"] for row in rows)
+    axes[0].set_yticks(log_ticks(lowest, highest))
+    axes[0].set_ylim(0.8 * lowest, 1.1 * highest)
+    alt = f"{len(panes)} line charts of {ylabel}, on a logarithmic axis. " + ". ".join(told) + "."
+    return Chart(name, drawing, alt, caption, rows)

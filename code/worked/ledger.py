@@ -84,9 +84,9 @@ def proof_table() -> str:
     lines += [":class: numbers", ""]
     header = ("Derivation", "Steps proved", "Definitions", "Values", "Autograd", "Differences", "Anchor")
     rows: list[tuple[str, ...]] = [header]
-    for proof in proofs():
+    for name, proof in zip(derivations.names(), proofs(), strict=True):
         told = proof.verdict()
-        page = f"../derivations/{told['slug']}.md"
+        page = f"../{getattr(derivations.load(name), 'PAGE', 'derivations/' + told['slug'])}.md"
         anchor = max(anchor["error"] for anchor in told["anchors"])
         errors = (*(told[gate]["error"] for gate in ("values", "autograd", "finite_difference")), anchor)
         link = f"[{told['title']}]({page})"

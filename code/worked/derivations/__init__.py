@@ -1,6 +1,7 @@
 """One module for each derivation; found by name, imported on request.
 
-A module has SLUG, TITLE, `derive() -> tuple[Derivation, ...]` and `anchors(derivations) -> tuple[Anchor, ...]`.
+A module has SLUG, TITLE, `derive() -> tuple[Derivation, ...]` and `anchors(derivations) -> tuple[Anchor, ...]`. It has
+PAGE where it does not stand on the page `derivations/<SLUG>`.
 """
 
 import json
