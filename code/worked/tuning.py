@@ -38,6 +38,7 @@ def beginning(variant: str, build: Callable[[], nn.Sequential], source: nn.Seque
         seed: of the new weights.
     """
     model = seeded(build, seed=seed)
+    assert isinstance(model, nn.Sequential)
     if variant != "scratch":
         body(model).load_state_dict(body(source).state_dict())
     if variant == "last":
@@ -82,7 +83,8 @@ def final_accuracy(outcomes: Sequence[Outcome]) -> float | None:
     """The mean accuracy on the other images, each at its stopping epoch; None where a training diverged."""
     if any(outcome.diverged for outcome in outcomes):
         return None
-    return fmean(one.history["other_accuracy"][stopping_epoch(one.history["train_loss"])] for one in outcomes)
+    finite = [{name: [v for v in values if v is not None] for name, values in o.history.items()} for o in outcomes]
+    return fmean(history["other_accuracy"][stopping_epoch(history["train_loss"])] for history in finite)
 
 
 def nearest_means(

@@ -125,7 +125,7 @@ CLAIMS = (
           _more_sensitive("momentum", "kernel"), *_INDICES),
     Claim("search-pass",
           f"the best configuration of all searches, trained again for longer, reaches {percent(PASS, 1)} test accuracy",
-          lambda s: [(run.metrics["test_accuracy"] or 0.0) - PASS for run in s.finals], "distance from this bar"),
+          lambda s: [run.metrics["test_accuracy"] or 0.0 for run in s.finals], "test accuracy", "%", least=PASS),
 )  # fmt: skip
 
 

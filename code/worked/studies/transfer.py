@@ -76,8 +76,10 @@ def cases(config: Mapping[str, Any]) -> list[str]:
     return [f"{variant} {count}" for count, variant in product(config["examples"].split(), VARIANTS)]
 
 
-def tuned(run: Spec, case: str, rate: float, source: "nn.Sequential", *images: "Images", **options: Any) -> "Outcome":
-    """A case: SGD with Nesterov momentum 0.9 at a constant rate on the first images, evaluated on the second too."""
+def tuned(
+    run: Spec, case: str, rate: float, source: "nn.Sequential", few: "Images", others: "Images", **options: Any
+) -> "Outcome":
+    """A case: SGD with Nesterov momentum 0.9 at a constant rate on a few images, evaluated on others too."""
     from worked.train import Recipe
     from worked.tuning import beginning, tune
 
@@ -85,7 +87,7 @@ def tuned(run: Spec, case: str, rate: float, source: "nn.Sequential", *images: "
     epochs = by_size(run.config, "tuning_epochs")[int(count)]
     recipe = Recipe(epochs, rate, run.config["tuning_batch"], schedule="constant")
     model = beginning(variant, partial(network, run.config), source, seed=NEW + options["seed"])
-    return tune(model, *images, recipe, **options)
+    return tune(model, few, others, recipe, **options)
 
 
 def search(run: Spec, source: "nn.Sequential", pool: "Images", tick: Callable[[int], None]) -> Iterator[dict[str, Any]]:
@@ -120,7 +122,7 @@ def measure(run: Spec, context: Context) -> Measurement:
         if outcome.diverged:
             return replace(done, diverged=f"{case}: {outcome.diverged}")
         named = {name.replace("other", "test"): values for name, values in outcome.history.items()}
-        curves[case] = {name: [round(v, 5) for v in values] for name, values in named.items()}
+        curves[case] = {name: [round(v, 5) for v in values if v is not None] for name, values in named.items()}
         end = stopping_epoch(curves[case]["train_loss"])
         metrics[f"{case} epochs"] = end + 1
         metrics |= {f"{case} {name}": values[end] for name, values in curves[case].items()}
