@@ -67,11 +67,11 @@ class Server:
             cls.process = subprocess.Popen([sys.executable, __file__], stdin=pipe, stdout=pipe, text=True, env=env)
         assert cls.process.stdin is not None
         assert cls.process.stdout is not None
-        print(json.dumps({"arguments": arguments, "env": env, "cwd": cwd}), file=cls.process.stdin, flush=True)
-        number = cls.process.stdout.readline()
-        if not number:
-            raise RuntimeError("the process that kernels are forked from has died; its message stands above")
-        return int(number)
+        try:
+            print(json.dumps({"arguments": arguments, "env": env, "cwd": cwd}), file=cls.process.stdin, flush=True)
+            return int(cls.process.stdout.readline())
+        except (BrokenPipeError, ValueError):
+            raise RuntimeError("the process that kernels are forked from has died; its message stands above") from None
 
     @classmethod
     def stop(cls) -> None:

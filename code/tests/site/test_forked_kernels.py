@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import forked_kernels
 import nbformat
 import pytest
 from forked_kernels import IMPORTED, Server
@@ -63,6 +64,16 @@ def test_a_server_that_died_is_replaced(tmp_path: Path) -> None:
     Server.process.kill()
     Server.process.wait()
     assert run(tmp_path, "print(3)") == (["3\n"], "")
+
+
+def test_a_server_that_cannot_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise SystemExit('no such library')")
+    Server.stop()
+    monkeypatch.setattr(forked_kernels, "__file__", str(broken))
+    for _ in range(2):  # whether it dies before it is asked or after
+        with pytest.raises(RuntimeError, match="forked from has died"):
+            Server.fork([], {}, str(tmp_path))
 
 
 def test_a_kernel_ends_with_its_page(tmp_path: Path) -> None:

@@ -290,17 +290,16 @@ def first_step() -> str:
 
 
 def last_losses(summary: Summary) -> str:
-    """What a mean hides where the losses of the runs lie far apart."""
+    """The losses that a mean is taken over, run by run."""
     runs = summary.runs["mlp", "original", "adam-1"]
     told = {
-        split: ", ".join(f"{run.history[f'{split}_loss'][-1]:.3g}" for run in runs if not run.diverged)
+        split: ", ".join("diverged" if run.diverged else f"{run.history[f'{split}_loss'][-1]:.3g}" for run in runs)
         for split in ("validation", "train")
     }
     return (
-        f"The perceptron's mean validation loss at the rate 1 hides how far apart its runs end, by seed: "
-        f"{told['validation']} on the validation images, {told['train']} on the training images; ln 10 is "
-        f"{GUESSING:.3g}. With weights as large as these, a few images on which a network is very sure and wrong are "
-        "enough for such a mean."
+        f"The perceptron's runs at the rate 1 end, by seed, with the losses {told['validation']} on the validation "
+        f"images and {told['train']} on the training images; ln 10 is {GUESSING:.3g}. A mean loss is unbounded: a few "
+        "images on which a network is very sure and wrong can make most of it."
     )
 
 
