@@ -148,11 +148,11 @@ def test_overfitting_flips_with_the_rise_and_with_the_fall(records, network, set
     def rise(r, margin):
         return with_losses(r, validation_loss=[0.1, 0.1 * (1 + shown.RISE + margin)], train_loss=[0.5, 0.1])
 
-    def fall(r, margin):
-        return with_losses(r, validation_loss=[0.1, 1.0], train_loss=[0.5, 0.5 * (1 - margin)])
+    def fallen(by):
+        return changed(records, where, lambda r: with_losses(r, validation_loss=[0.1, 1.0], train_loss=[0.5, 0.5 - by]))
 
     assert flips(name, records, where, rise)
-    assert flips(name, records, where, fall)
+    assert [state(name, fallen(by)) for by in (1e-6, -1e-6)] == [SUPPORTED, NOT_SUPPORTED]
 
 
 def test_no_change_is_a_small_change_in_either_direction(records):
