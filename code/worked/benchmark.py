@@ -200,7 +200,7 @@ def accuracies(benchmark: Benchmark) -> Table:
         gap = estimate(_difference(workload)(benchmark))
         points = f"{100 * gap.mean:+.2f} ({100 * gap.low:+.2f} to {100 * gap.high:+.2f})".replace("-", "−")
         means = [estimate(reached[loop]).percent for loop in ("ours", "stock loop")]
-        body.append([workload, f"{measured['epochs']} of {measured['images']:,} images", *means, points])
+        body.append([f"{workload}, {measured['epochs']} epochs of {measured['images']:,} images", *means, points])
         rows += [
             {"workload": workload, "seed": seed, "ours": ours, "stock loop": theirs}
             for seed, (ours, theirs) in enumerate(zip(reached["ours"], reached["stock loop"], strict=True))
@@ -210,7 +210,7 @@ def accuracies(benchmark: Benchmark) -> Table:
         "rate: mean ± half of the 95 % interval over seeds, and the difference in percentage points with its "
         "interval."
     )
-    header = ("Network", "Epochs", "Ours", "Stock loop", "Difference")
+    header = ("Network", "Ours", "Stock loop", "Difference")
     return Table(
         f"engine-{benchmark.device}-accuracies", caption, header, body, rows, benchmark.provenance(accuracy(CNN))
     )
