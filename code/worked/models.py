@@ -91,7 +91,7 @@ class ConvNet(nn.Sequential):
 
 
 class SearchNet(nn.Sequential):
-    """The network of the hyperparameter search: one convolution of 16 maps, a hidden layer of 32, for 28 x 28 pixels.
+    """A small network: one convolution of 16 maps, a hidden layer of 32, for 28 x 28 pixels.
 
     Args:
         kernel: size of the convolution's kernel; it does not pad.

@@ -184,8 +184,8 @@ def protocol(summary: Summary) -> str:
     config, runs, momentum = summary.runs[0].spec.config, summary.runs, Recipe(1, 1.0).momentum
     held = STUDY.profiles[runs[0].spec.profile].settings["validation"]
     return (
-        f"**The MNIST model** is the [network of the hyperparameter search](hyperparameter-search.md) with kernels of "
-        f"{config['kernel']} by {config['kernel']}. It is trained on MNIST for {config['epochs']} epochs in batches of "
+        f"**The MNIST model** is the network below, with kernels of {config['kernel']} by {config['kernel']}. It is "
+        f"trained on MNIST for {config['epochs']} epochs in batches of "
         f"{config['batch_size']}, with SGD, Nesterov momentum {momentum:g} and a one-cycle rate that peaks at "
         f"{config['rate']:g}; {held:,} training images are set aside and select the epoch. {len(runs)} models from as "
         f"many seeds reach {summary.source('test').percent} test accuracy on MNIST.\n\n"
