@@ -38,20 +38,25 @@ class Verdict:
         return _READS[self.state].format(self.claim.statement)
 
     @property
-    def numbers(self) -> str:
-        """Effect, interval and n in words; where a bound is claimed, the quantity itself and the bound."""
+    def words(self) -> tuple[str, str, str]:
+        """Effect and interval in the unit shown; where a bound is claimed, of the quantity itself."""
         claim, effect = self.claim, self.effect
-        mean, low, high, style, told = effect.mean, effect.low, effect.high, "+.2f", ""
+        mean, low, high = effect.mean, effect.low, effect.high
         if claim.least is not None:
             mean, low, high = (claim.least + margin for margin in (mean, low, high))
-            style, told = ".2f", f"; claimed is at least {claim.scale * claim.least:.4g}"
         elif claim.most is not None:
             mean, low, high = (claim.most - margin for margin in (mean, high, low))
-            style, told = ".2f", f"; claimed is at most {claim.scale * claim.most:.4g}"
-        words = [f"{claim.scale * number:{style}}".replace("-", "−") for number in (mean, low, high)]
+        style = "+.2f" if claim.bound is None else ".2f"
+        told, least, most = (f"{claim.scale * number:{style}}".replace("-", "−") for number in (mean, low, high))
+        return told, least, most
+
+    @property
+    def numbers(self) -> str:
+        """Effect, interval and n in words; where a bound is claimed, the quantity itself and the bound."""
+        claim, effect, (told, low, high) = self.claim, self.effect, self.words
+        bound = "" if claim.bound is None else f"; claimed is at {claim.bound}"
         return (
-            f"{claim.effect} {words[0]} {claim.unit}, 95 % {effect.method} interval {words[1]} to {words[2]}, "
-            f"n = {effect.n}{told}"
+            f"{claim.effect} {told} {claim.unit}, 95 % {effect.method} interval {low} to {high}, n = {effect.n}{bound}"
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -85,6 +90,13 @@ class Claim:
     least: float | None = None  # in the unit of the metrics
     most: float | None = None
     estimated: Callable[[Sequence[float]], Estimate] = estimate
+
+    @property
+    def bound(self) -> str | None:
+        """What the quantity is claimed to be at, in the unit shown; None where a difference is claimed."""
+        if self.least is not None:
+            return f"least {self.scale * self.least:.4g}"
+        return None if self.most is None else f"most {self.scale * self.most:.4g}"
 
     def judge(self, summary: Any) -> Verdict:
         """The verdict on ``summary``; an interval that does not exist (n = 1) decides nothing."""

@@ -1,7 +1,7 @@
 """A study's records, ready to be shown on a page: notice, figures, tables, claims, provenance."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -101,7 +101,7 @@ class Results:
             " and ".join(versions),
             f"code {' and '.join(codes)}",
             " to ".join(dict.fromkeys((dates[0], dates[-1]))),
-            f"[{len(records)} records](repo:{folder})",
+            f"[{len(records)} record{'s' if len(records) > 1 else ''}](repo:{folder})",
         )
         return " · ".join(parts)
 
@@ -113,6 +113,32 @@ class Results:
     def claims(self, *names: str) -> Text:
         """The verdicts on some of the study's claims, each in the place of its sentence."""
         return Text("\n".join(claim(self.verdict(name)).myst for name in names))
+
+    def claim_table(self, label: str, caption: str, header: Sequence[str], rows: Mapping[str, Sequence[str]]) -> Table:
+        """Claims that differ in little, as one table: ``rows`` gives the cells of each claim's name.
+
+        Raises:
+            StudyError: the claims do not share effect, unit, method and n, which the caption says once.
+        """
+        verdicts = [self.verdict(name) for name in rows]
+        shared = {(v.claim.effect, v.claim.unit, v.claim.bound, v.effect.method, v.effect.n) for v in verdicts}
+        if len(shared) != 1:
+            raise StudyError(f"expected claims of one effect, unit, bound, method and n in {label}, got {shared}")
+        effect, unit, bound, method, n = shared.pop()
+        caption += f" {effect.capitalize()} in {unit}, with its 95 % {method} interval, n = {n}."
+        if bound is not None:
+            caption += f" Claimed is at {bound}."
+        body = []
+        for verdict, cells in zip(verdicts, rows.values(), strict=True):
+            told, low, high = verdict.words
+            kind = f"#claim-{verdict.claim.id} .verdict .{verdict.state.replace(' ', '-')}"
+            body.append([*cells, f"{told} ({low} to {high})", f"[{verdict.state}]{{{kind}}}"])
+        header = (*header, effect.split()[0].capitalize(), "Verdict")
+        used = self.provenance([record for record in self.records if not record.trials])
+        numbers = [
+            {**told, "interval": "{} to {}".format(*told["interval"])} for told in (v.as_json() for v in verdicts)
+        ]
+        return Table(label, caption, header, body, numbers, used)
 
     def verdict(self, name: str) -> Verdict:
         """The verdict on one of the study's claims."""

@@ -149,7 +149,7 @@ def test_everything_is_shown(records):
     assert len(shown.losses(summary).rows) == 2 * 3 * 30
     final, table = shown.final(summary), shown.accuracies(summary)
     assert {len(row) for row in final.body} == {len(final.header)} == {6}
-    assert {len(row) for row in table.body} == {len(table.header)} == {6}
+    assert {len(row) for row in table.body} == {len(table.header)} == {5}
     assert len(table.rows) == 4 * 4 * 20
     assert len(shown.sizes(summary).rows) == (4 + 3) * 4
     assert [row[1] for row in shown.rate_table(summary).body] == ["0.03 (60.0 %)"] * 4
@@ -158,8 +158,28 @@ def test_everything_is_shown(records):
     assert "60 of 60 with 64 examples (at most 30 epochs)" in shown.stopping(summary)
     assert "(20 of 64, 6 of 256, 2 of 1,024, 1 of 4,096)" in shown.rates(summary)
     assert "Chosen at an end of this grid: none." in shown.rates(summary)
-    assert "add up to 21 minutes" in shown.cost(summary)
+    assert "together took 21 minutes" in shown.cost(summary)
     assert shown.brief(summary).count("examples: ") == 4
+
+
+def test_claims_of_one_kind_are_a_table_each_with_its_verdict():
+    found = Results(shown.FINDINGS, "full", Store(ROOT / "results"))
+    rows = shown.pair_rows(("last", "scratch"), ("all", "last"))
+    table = found.claim_table("label", "Caption.", ("Claim", "Examples"), rows)
+    assert table.header == ("Claim", "Examples", "Difference", "Verdict")
+    assert len(table.body) == len(table.rows) == 8
+    for name, row in zip(rows, table.body, strict=True):
+        verdict = found.verdict(name)
+        assert f"[{verdict.state}]{{#claim-{name} .verdict" in row[-1]
+        assert all(number in verdict.numbers for number in row[-2].strip(")").replace("(", "to ").split(" to "))
+    assert f"t interval, n = {len(found.summary.runs)}" in table.caption
+
+
+def test_claims_of_different_kinds_are_no_table():
+    found = Results(shown.FINDINGS, "full", Store(ROOT / "results"))
+    unlike = {"transfer-gap": ("one",), "transfer-all-over-last-64": ("other",)}
+    with pytest.raises(StudyError, match="expected claims of one effect"):
+        found.claim_table("label", "Caption.", ("Claim",), unlike)
 
 
 def test_a_rate_at_an_end_of_the_grid_is_named(records):

@@ -31,7 +31,7 @@ NEW = 1000  # added to a seed, for new weights that are not those with which the
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("full", "about 30 minutes on 2 CPU cores", "official",
+        Profile("full", "about 45 minutes on 2 CPU cores", "official",
                 {"epochs": 3, "seeds": range(20), "validation": 6000, "rates": "0.003 0.01 0.03 0.1",
                  "examples": "64 256 1024 4096", "tuning_epochs": "30 15 10 10", "draws": "20 6 2 1"}),
         Profile("smoke", "seconds", "generated",
