@@ -7,8 +7,8 @@
 - floor: forward, backward and step on one batch that is already there, in each precision and memory layout; the
   fastest counts. No loop that reads its data can be faster.
 
-A short round finds the fastest of each kind. Then every round runs each of these once, in turn, so that a disturbance
-of the machine meets all; a ratio is taken within a round, and the median over rounds is what counts. All train the same
+A short round finds the fastest of each kind. Then every round runs each of these once, in an order of its own, so that a
+disturbance of the machine, or what the one before leaves behind, meets all; a ratio is taken within a round, and the median over rounds is what counts. All train the same
 network with the same batch size, optimiser and number of threads. Then flips and crops alone, against those of
 torchvision and (where it is installed) Kornia; and 25 configs of the search network: at once (on a GPU), in processes
 (on a CPU), in turn.
@@ -22,6 +22,7 @@ import itertools
 import json
 import logging
 import multiprocessing
+import random
 import statistics
 import sys
 import time
@@ -305,12 +306,12 @@ def augmenters(recipe: Recipe, side: int) -> dict[str, Callable[[Images], None]]
 
 
 def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int, device: torch.device) -> Seconds:
-    """Time every way once a round."""
+    """Time every way once a round, each round in an order of its own: what ran before leaves its traces."""
     seconds: Seconds = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
+    for number in range(rounds):
+        for name in random.Random(number).sample(list(ways), len(ways)):
             start = time.perf_counter()
-            way()
+            ways[name]()
             if device.type == "cuda":
                 torch.cuda.synchronize()
             seconds[name].append(time.perf_counter() - start)
