@@ -7,11 +7,11 @@
 - floor: forward, backward and step on one batch that is already there, in each precision and memory layout; the
   fastest counts. No loop that reads its data can be faster.
 
-A short round finds the fastest of each kind. Then every round runs each of these once, in an order of its own, so that a
-disturbance of the machine, or what the one before leaves behind, meets all; a ratio is taken within a round, and the median over rounds is what counts. All train the same
-network with the same batch size, optimiser and number of threads. Then flips and crops alone, against those of
-torchvision and (where it is installed) Kornia; and 25 configs of the search network: at once (on a GPU), in processes
-(on a CPU), in turn.
+A short round finds the fastest of each kind. Then every round runs each of these once, in an order of its own, so that
+a disturbance of the machine, or what the one before leaves behind, meets all; a ratio is taken within a round, and the
+median over rounds is what counts. All train the same network with the same batch size, optimiser and number of threads.
+Then flips and crops alone, against those of torchvision and (where it is installed) Kornia; and 25 configs of the
+search network: at once (on a GPU), in processes (on a CPU), in turn.
 
     python benchmarks/engine.py [--rounds N] [--steps N] [--threads N] [--device cpu|cuda] [--out FILE]
 """
