@@ -101,7 +101,7 @@ def _base64(content: bytes) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under a header, the first column left-aligned and the others right-aligned."""
+    """Rows of text under a header, the first column left-aligned and the others, of numbers, right-aligned."""
 
     name: str
     caption: str
@@ -109,9 +109,11 @@ class Table:
     body: Sequence[Sequence[str]]
     rows: Rows = field(default=())  # the numbers in full precision
     provenance: str = ""
+    kind: str = "numbers"  # or "words", whose cells wrap and are left-aligned
 
     def _repr_markdown_(self) -> str:
-        lines = [f":::{{list-table}} {self.caption}", f":name: {self.name}", ":header-rows: 1", ":class: numbers", ""]
+        lines = [f":::{{list-table}} {self.caption}", f":name: {self.name}", ":header-rows: 1"]
+        lines += [f":class: {self.kind}", ""]
         for row in (self.header, *self.body):
             lines += [("* - " if n == 0 else "  - ") + cell for n, cell in enumerate(row)]
         foot = " · ".join(filter(None, (self.provenance, csv_link(self.name, self.rows))))

@@ -3,8 +3,9 @@
     python code/tests/site/browser_check.py _build/html [--pages TEXT] [--screenshots FOLDER]
 
 Faults: a request to another host, a script error, a failed request, a formula that MathJax could not set, a page
-wider than its window, and anything that axe finds against WCAG 2.2 AA or its best practices; at 1280 and 375 px,
-light and dark. Exits with 1 if there is any. Needs Chromium: $CHROMIUM, or ``chromium`` on the PATH.
+wider than its window, a table that scrolls on a desktop, and anything that axe finds against WCAG 2.2 AA or its best
+practices; at 1280 and 375 px, light and dark. Exits with 1 if there is any. Needs Chromium: $CHROMIUM, or ``chromium``
+on the PATH.
 """
 
 import argparse
@@ -42,6 +43,9 @@ MEASURE = """async () => {
         formulas, set: document.querySelectorAll('mjx-container').length,
         errors: [...document.querySelectorAll('mjx-merror, merror')].map(e => e.textContent),
         overflow: root.scrollWidth - root.clientWidth,
+        tables: [...document.querySelectorAll('main table')]
+            .filter(t => innerWidth > 1000 && t.parentElement.scrollWidth > t.parentElement.clientWidth + 1)
+            .map(t => (t.caption || t).innerText.trim().slice(0, 60)),
     };
 }"""
 
@@ -108,6 +112,7 @@ def faults_of(page: Page, address: str, base: str, axe: str) -> Iterator[str]:
         yield f"formulas: none of {seen['formulas']} was set"
     if seen["overflow"] > 0:
         yield f"overflow: the page is {seen['overflow']} px wider than its window"
+    yield from (f"a table scrolls: {text}" for text in seen["tables"])
     page.evaluate(axe)
     # axe describes every node that passes, too, unless told otherwise: more than half of its time on a long page
     result = page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", AXE_TAGS)

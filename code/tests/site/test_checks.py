@@ -16,6 +16,8 @@ BROKEN = {
     "<script>throw new Error('broken script')</script>": "script error: broken script",
     '<img src="missing.png" alt="missing">': "HTTP 404",
     '<div style="width: 2000px">wide</div>': "overflow: the page is",
+    '<div style="overflow: auto; width: 300px" tabindex="0"><table><caption>Wide</caption><tr><th>A</th></tr><tr>'
+    '<td style="min-width: 400px">1</td></tr></table></div>': "a table scrolls: Wide",
     '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">': "axe image-alt",
     "<table><tr><th></th></tr><tr><td>1</td></tr></table>": "axe empty-table-header",
     '<p style="color: #bbb; background: #fff">pale</p>': "axe color-contrast",

@@ -243,7 +243,7 @@ def hyperparameters(summary: Summary) -> Table:
         ["images set aside for validation", f"{held:,}"],
         ["epoch that counts", "the one with the highest validation accuracy"],
     ]
-    return Table(f"{SLUG}-recipe", "All hyperparameters of a run.", ("Hyperparameter", "Value"), body)
+    return Table(f"{SLUG}-recipe", "All hyperparameters of a run.", ("Hyperparameter", "Value"), body, kind="words")
 
 
 def samples(summary: Summary) -> Chart:
