@@ -2,7 +2,7 @@
 
 Each sign, factor, term, index, exponent, sum and derivative of each displayed step is changed in turn. The symbolic
 check alone has to refuse what the evaluator finds wrong; a wrong definition may instead be refused by the anchor.
-Minutes, on all cores; the test suite runs a sample. Without a NAME the counts are kept for the page that shows them.
+Minutes, on all cores; the test suite runs a sample. The counts are kept for the page that shows them.
 """
 
 import json
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from worked import derivations, ledger
 from worked.machine import commit
-from worked.records import Store, write_atomically
+from worked.records import Store, read_json, write_atomically
 from worked.symbolic import mutate
 
 AT_LEAST = 40  # wrong mutants for each derivation: fewer would mean that the operators find nothing to change
@@ -49,7 +49,7 @@ def attacks(names: list[str]) -> Iterator[tuple[mutate.Report, float]]:
 
 
 def main(names: list[str]) -> int:
-    """Mutate the derivations, print a table for each, and keep the counts if all were mutated."""
+    """Mutate the derivations, print a table for each, and keep the counts; those not named keep theirs."""
     failed, counts, wrong = False, {}, 0
     chosen = names or derivations.names()
     for name, (report, seconds) in zip(chosen, attacks(chosen), strict=True):
@@ -59,16 +59,15 @@ def main(names: list[str]) -> int:
             print(f"{name}: {problem}", file=sys.stderr)
         failed |= bool(problems)
         wrong += report.total("wrong")
-        counts[name] = ledger.mutation_counts(name, report)
-    if names:
-        return int(failed)
+        here = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit()}
+        counts[name] = ledger.mutation_counts(name, report) | here
     print(f"{wrong} wrong mutants in all")
-    if wrong < IN_ALL:
+    if not names and wrong < IN_ALL:
         print(f"expected at least {IN_ALL} wrong mutants in all, got {wrong}", file=sys.stderr)
         failed = True
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    noted = {"created": created, "commit": commit(), "derivations": counts}
     path = Store.default().root / "mutants.json"
+    kept = read_json(path).get("derivations", {}) if names else {}
+    noted = {"derivations": {name: row for name, row in (kept | counts).items() if name in derivations.names()}}
     write_atomically(path, (json.dumps(noted, indent=1, sort_keys=True) + "\n").encode())
     return int(failed)
 

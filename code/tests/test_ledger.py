@@ -22,7 +22,8 @@ def counted(wrong, rejected, **by):
 
 
 def table(folder, counts):
-    noted = {"created": "2026-01-01T00:00:00", "commit": "0123456789", "derivations": counts}
+    made = {"created": "2026-01-01T00:00:00", "commit": "0123456789"}
+    noted = {"derivations": {name: row | made for name, row in counts.items()}}
     (folder / "mutants.json").write_text(json.dumps(noted))
     return ledger.mutation_table(Store(folder))
 

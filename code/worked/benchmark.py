@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from worked.claims import Claim, Verdict
-from worked.estimate import Estimate, estimate
+from worked.claims import Claim, Verdict, within
+from worked.estimate import estimate
 from worked.figures import Table
 from worked.records import RecordError, Store, read_json
 
@@ -90,13 +90,6 @@ def _difference(workload: str) -> Callable[[Benchmark], Sequence[float]]:
     return evidence
 
 
-def is_within(effect: Estimate) -> bool | None:
-    """True where the whole interval is nearer to zero than ``SAME``, False where all of it is farther."""
-    if effect.low > -SAME and effect.high < SAME:
-        return True
-    return False if effect.low > SAME or effect.high < -SAME else None
-
-
 def claims(device: str) -> list[Claim]:
     """What is asked of the engine on a device."""
     place, found = f"on this {DEVICES[device]}", []
@@ -115,7 +108,7 @@ def claims(device: str) -> list[Claim]:
         found.append(
             Claim(f"{slug}-accuracy",
                   f"{place}, the {workload} reaches the stock loop's test accuracy, within {100 * SAME:g} percentage "
-                  "point, after the same epochs", _difference(workload), "difference", holds=is_within)
+                  "point, after the same epochs", _difference(workload), "difference", holds=within(SAME))
         )  # fmt: skip
     way, bound = ("at once", 10.0) if device == "cuda" else ("in processes", 1.0)
     words = f"{bound:g} times as fast as" if bound > 1 else "faster than"

@@ -24,6 +24,17 @@ def is_positive(effect: Estimate) -> bool | None:
     return False if effect.high < 0 else None
 
 
+def within(margin: float) -> Callable[[Estimate], bool | None]:
+    """True where the whole interval lies within the margin of zero, False where it lies outside, None else."""
+
+    def holds(effect: Estimate) -> bool | None:
+        if -margin < effect.low and effect.high < margin:
+            return True
+        return False if effect.low > margin or effect.high < -margin else None
+
+    return holds
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What the evidence says of a claim."""

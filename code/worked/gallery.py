@@ -73,7 +73,7 @@ def confusion(name: str, counts: Sequence[Sequence[Sequence[int]]], classes: Seq
         axis.imshow(mean, cmap="Blues", vmin=0, vmax=100)
         for t in places:
             for s in places:
-                if mean[t][s] >= 0.5:
+                if f"{mean[t][s]:.0f}" != "0":
                     colour = "white" if mean[t][s] > 50 else "#222222"
                     axis.text(s, t, f"{mean[t][s]:.0f}", ha="center", va="center", fontsize=9, color=colour)
         axis.set_xticks(places, labels=classes, rotation=45, ha="right", fontsize=9)

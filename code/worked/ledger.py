@@ -130,10 +130,12 @@ def mutation_table(store: Store) -> str:
         sums.update(cells)
         rows.append((derivations.load(name).TITLE, *(f"{count:,}" for count in cells.values())))
     rows.append(("All", *(f"{sums[cell]:,}" for cell in cells)))
+    days = sorted({row["created"][:10] for row in counts.values()})
+    commits = sorted({row["commit"][:8] for row in counts.values()})
     stale = [name for name in derivations.names() if counts.get(name, {}).get("stated") != derivations.stated(name)]
     others = f" Their steps have changed since then: {', '.join(stale)}." if stale else ""
     lines = [
-        f"Counted on {noted['created'][:10]} by `make mutants`, at the commit {noted['commit'][:8]}.{others}",
+        f"Counted by `make mutants` on {' and '.join(days)}, at the commits {', '.join(commits)}.{others}",
         "",
         ":::{list-table} What became of the wrong mutants",
         ":name: ledger-mutants",

@@ -120,7 +120,7 @@ def test_the_answer_follows_the_numbers(records):
     """Which normalisation is named, and how sure it is said to be."""
     good = moved(records, "features l2 1 accuracy", 0.2)
     told = shown.best(shown.Summary(good), 1)
-    assert "the highest mean have features **at length 1**" in told
+    assert "features **at length 1** have the highest mean" in told
     assert told.count("points, decides it") == 2
     assert "-" not in told.replace("one-", "")
     near = [replace(r, metrics=r.metrics | {"features none 1 accuracy": r.metrics["features l2 1 accuracy"] - change})
@@ -136,6 +136,17 @@ def test_the_leads_of_the_answer_are_those_of_the_claims(records):
         leads = [float(low) for low in re.findall(r"lead, \+([\d.]+) to", told)]
         assert len(leads) == 2
         assert all(8 < lead < 12 for lead in leads)
+
+
+def test_the_ranking_and_the_pixels_follow_the_claims(records):
+    better = moved(moved(records, "features l2 1 accuracy", 0.2), "pixels centred l2 5 accuracy", 0.3)
+    summary = shown.Summary(better)
+    for name, words in (("length", "length 1 helps"), ("centring", "centring before it helps further")):
+        for shots in shown.ASKED:
+            state = shown._HOLDS[shown.verdict(summary, name, shots).state]
+            assert f"{state} with {shown.examples(shots)}" in shown.ranking(summary).split(words)[1].split(";")[0]
+    assert "centring before it helps further is contradicted with 1 example" in shown.ranking(summary)
+    assert "with 5 examples a class the pixels are better" in shown.against_pixels(summary)
 
 
 def test_the_papers_table_is_counted():

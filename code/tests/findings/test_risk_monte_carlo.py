@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED, within
 from worked.estimate import Estimate
 from worked.findings import risk_monte_carlo as found
 from worked.measurement import Context
@@ -96,7 +96,7 @@ def test_verdict_flips_when_its_evidence_passes_the_boundary(records, name):
 
 
 def test_an_interval_that_does_not_exist_decides_nothing():
-    assert found.within(1.0)(Estimate(0.0, -math.inf, math.inf, 1)) is None
+    assert within(1.0)(Estimate(0.0, -math.inf, math.inf, 1)) is None
 
 
 def test_figures_hold_every_number(records):

@@ -138,7 +138,7 @@ def test_where_transfer_stops_paying_follows_the_claims(records):
     for run in summary.runs:
         run.metrics["all 4096 test_accuracy"] = 0.5 + 1e-3 * (run.spec.seed % 3 - 1)
         run.metrics["scratch 4096 test_accuracy"] = 0.5
-    assert "is shown to help with 64, 256 and 1,024 examples; is undecided with 4,096 examples." in (
+    assert "is shown to help with 64, 256 and 1,024 examples; it is undecided with 4,096 examples." in (
         shown.stops_paying(summary)
     )
 
@@ -151,7 +151,7 @@ def test_everything_is_shown(records):
     assert {len(row) for row in final.body} == {len(final.header)} == {6}
     assert {len(row) for row in table.body} == {len(table.header)} == {5}
     assert len(table.rows) == 4 * 4 * 20
-    assert len(shown.sizes(summary).rows) == (4 + 3) * 4
+    assert len(shown.sizes(summary).rows) == (4 + 1) * 4
     assert [row[1] for row in shown.rate_table(summary).body] == ["0.03 (60.0 %)"] * 4
     assert "20 models from as many seeds" in shown.protocol(summary)
     assert "less than 0.05 below that of 5 epochs before" in shown.stopping(summary)
@@ -160,6 +160,8 @@ def test_everything_is_shown(records):
     assert "Chosen at an end of this grid: none." in shown.rates(summary)
     assert "together took 21 minutes" in shown.cost(summary)
     assert shown.brief(summary).count("examples: ") == 4
+    assert "Not converged at their last epoch: 60 of 60 with 256" in shown.brief(summary)
+    assert "from scratch 0.71 after epoch" in shown.lowest(summary)
 
 
 def test_claims_of_one_kind_are_a_table_each_with_its_verdict():

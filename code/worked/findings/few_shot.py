@@ -7,7 +7,7 @@ from typing import Any
 
 from worked import figures
 from worked.answers.simple_shot import NORMALISATIONS
-from worked.claims import NOT_SUPPORTED, SUPPORTED, Claim, Verdict
+from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Claim, Verdict
 from worked.data import SETS
 from worked.estimate import Estimate, estimate, percent
 from worked.figures import Chart, Table
@@ -92,9 +92,10 @@ CLAIMS = (
     Claim("few-shot-gain", f"features centred and of length 1 gain more over features as they are with {ASKED[0]} "
           f"example a class than with {ASKED[1]}", lambda s: _minus(_gain(s, ASKED[0]), _gain(s, ASKED[1])),
           "difference of the gains"),
-    Claim("few-shot-more", f"{examples(ASKED[1])} are better than {ASKED[0]}",
+    Claim("few-shot-more", f"with features centred and of length 1, {examples(ASKED[1])} are better than {ASKED[0]}",
           _over(("features", CHOICE, ASKED[1]), ("features", CHOICE, ASKED[0])), _DIFFERENCE),
-    Claim("few-shot-still", f"{SHOTS} examples a class are better than {ASKED[1]}",
+    Claim("few-shot-still", f"with features centred and of length 1, {SHOTS} examples a class are better than "
+          f"{ASKED[1]}",
           _over(("features", CHOICE, SHOTS), ("features", CHOICE, ASKED[1])), _DIFFERENCE),
     *(Claim(f"few-shot-pixels-{shots}",
             f"with {examples(shots)}, the features of the MNIST model are better than the pixels, both centred and of "
@@ -106,8 +107,8 @@ CLAIMS = (
           "between the classes than of those of length 1 alone", _between("centred l2", "l2"),
           "difference of the shares"),
     Claim("few-shot-minute", f"1,000 episodes in all three normalisations take less than {MINUTE:.0f} s",
-          lambda s: [MINUTE - 1000 / run.spec.config["episodes"] * (run.metrics["features seconds"] or 0.0)
-                     for run in s.runs], "time left", "s", 1.0),
+          lambda s: [1000 / run.spec.config["episodes"] * (run.metrics["features seconds"] or 0.0) for run in s.runs],
+          "time", "s", 1.0, most=MINUTE),
 )  # fmt: skip
 _OF = {claim.id: claim for claim in CLAIMS}
 
@@ -128,7 +129,7 @@ def best(summary: Summary, shots: int) -> str:
     first, *others = sorted(NORMALISATIONS, key=lambda how: -means[how].mean)
     told = [f"those {NAMES[how]} ({means[how].percent}): {_sure(summary, first, how, shots)}" for how in others]
     return (
-        f"With **{examples(shots)}** the highest mean have features **{NAMES[first]}** ({means[first].percent}), ahead "
+        f"With **{examples(shots)}** features **{NAMES[first]}** have the highest mean ({means[first].percent}), ahead "
         f"of {'; and of '.join(told)}."
     )
 
@@ -143,17 +144,41 @@ def _sure(summary: Summary, one: str, other: str, shots: int) -> str:
     return f"the 95 % interval of this lead, {low} to {high} points, {'decides' if decided else 'does not decide'} it"
 
 
+_HOLDS = {SUPPORTED: "confirmed", NOT_SUPPORTED: "contradicted", UNDECIDED: "neither confirmed nor contradicted"}
+
+
+def ranking(summary: Summary) -> str:
+    """Whether the paper's ranking holds, from the verdicts."""
+    told = []
+    for name, words in (("length", "that length 1 helps"), ("centring", "that centring before it helps further")):
+        states = {shots: _HOLDS[verdict(summary, name, shots).state] for shots in ASKED}
+        said = " and ".join(f"{state} with {examples(shots)}" for shots, state in states.items())
+        told.append(f"{words} is {said}")
+    return f"The paper's ranking, here: {'; '.join(told)}."
+
+
+def against_pixels(summary: Summary) -> str:
+    """Features against pixels, from the verdicts."""
+    words = {SUPPORTED: "the features are better", NOT_SUPPORTED: "the pixels are better", UNDECIDED: "undecided"}
+    told = [
+        f"with {examples(shots)} {words[_OF[f'few-shot-pixels-{shots}'].judge(summary).state]} "
+        f"({estimate(summary.accuracy('features', CHOICE, shots)).percent} against "
+        f"{estimate(summary.accuracy('pixels', CHOICE, shots)).percent})"
+        for shots in ASKED
+    ]
+    return f"The model's features against the pixels themselves, both centred and of length 1: {'; '.join(told)}."
+
+
 def brief(summary: Summary) -> str:
     """The answer in a few sentences that are right however the runs fell."""
     told = [
-        f"{estimate(summary.accuracy('features', CHOICE, shots)).percent} with {examples(shots)} "
-        f"(with the pixels in the place of features {estimate(summary.accuracy('pixels', CHOICE, shots)).percent})"
-        for shots in ASKED
+        f"{estimate(summary.accuracy('features', CHOICE, shots)).percent} with {examples(shots)}" for shots in ASKED
     ]
     return (
         f"Among the {len(CLASSES)} classes of Fashion-MNIST, SimpleShot with centred features of length 1, from models "
         f"trained on MNIST, reaches {' and '.join(told)}; chance is {percent(1 / len(CLASSES), 0)}. Which "
-        f"normalisation to use:\n\n{chr(10).join(f'- {best(summary, shots)}' for shots in ASKED)}"
+        f"normalisation to use:\n\n{chr(10).join(f'- {best(summary, shots)}' for shots in ASKED)}\n\n"
+        f"{ranking(summary)} {against_pixels(summary)}"
     )
 
 
@@ -171,7 +196,8 @@ def protocol(summary: Summary) -> str:
         f"are the features. It is trained for {config['epochs']} epochs on MNIST alone, as [for the "
         f"fine-tuning](transfer.md); {len(runs)} models from as many seeds reach {source.percent} test accuracy there. "
         f"{held:,} training images are set aside and select the epoch. Pixels of either set are normalised with "
-        "MNIST's mean and deviation.\n\n"
+        "MNIST's mean and deviation. $\\mu$ is the mean over the MNIST images that the model was trained on, of the "
+        "features or of the pixels.\n\n"
         f"An episode draws {SHOTS} examples of each of the {len(CLASSES)} classes from the test images of "
         f"Fashion-MNIST, and {QUERIES} others of each class to be classified; K examples are the first K of these. "
         f"Each model has {config['episodes']:,} episodes of its own, which all normalisations and both kinds of "
@@ -204,7 +230,7 @@ def published() -> str:
             f"networks; it is {min(plain):.2f} to {max(plain):.2f} points above features as they are, and "
             f"{_signed(min(length))} to {_signed(max(length))} points above length 1 alone"
         )
-    return f"In the paper's results on miniImageNet, {'; '.join(told)}."
+    return f"In the paper's results on miniImageNet, as far as the reproduction quotes them, {'; '.join(told)}."
 
 
 def _signed(points: float) -> str:
@@ -219,7 +245,7 @@ def paper_table() -> Table:
     body = [
         [network, *(f"{value:.2f} %" for shots in ASKED for value in of[shots])] for network, of in PAPER.items()
     ]  # fmt: skip
-    header = ("Network", *(f"{word}, {shots}" for shots in ASKED for word in ("As is", "Length 1", "Centred")))
+    header = ("Network", *(f"{word}, K = {shots}" for shots in ASKED for word in ("As is", "Length 1", "Centred")))
     rows = [
         {"network": network, "examples": shots, "normalisation": how, "accuracy": value / 100}
         for network, of in PAPER.items()
@@ -227,7 +253,8 @@ def paper_table() -> Table:
         for how, value in zip(NORMALISATIONS, of[shots], strict=True)
     ]
     caption = (
-        "The paper's accuracies among 5 classes of miniImageNet, with 1 and with 5 examples a class, by normalisation. "
+        "The paper's accuracies, as the reproduction quotes them, among 5 classes of miniImageNet, with 1 and with 5 "
+        "examples a class, by normalisation. "
         "Another data set and fewer classes: not to be compared with ours."
     )
     return Table(f"{SLUG}-paper", caption, header, body, rows)
@@ -252,7 +279,7 @@ def accuracies(summary: Summary) -> Table:
         header += [examples(shots).capitalize(), "Over episodes"]
     caption = (
         f"Accuracy of SimpleShot: mean over the {len(summary.runs)} runs ± half of its 95 % t interval; beside it half "
-        "of the 95 % interval over the episodes of one run."
+        "of the 95 % interval over the episodes of a run."
     )
     return Table(f"{SLUG}-accuracies", caption, header, body, rows)
 
@@ -344,7 +371,7 @@ def planes(summary: Summary) -> Chart:
             ]
         share = sum(kept["shares"])
         axis.set_title(f"{NAMES[how].capitalize()} ({percent(share, 0)})")
-        axis.set(xticks=[], yticks=[])
+        axis.set(xticks=[], yticks=[], xlabel="component 1", ylabel="component 2")
         told.append(f"{NAMES[how]}, with {percent(share, 0)} of the variance in the plane")
     axes[-1].set_axis_off()
     axes[-1].legend(*axes[0].get_legend_handles_labels(), loc="center", fontsize=9, markerscale=1.6)
@@ -362,10 +389,13 @@ def planes(summary: Summary) -> Chart:
 
 def spread(summary: Summary) -> str:
     """How much of the features' variance lies between the classes, by normalisation."""
-    told = ", ".join(
-        f"{NAMES[how]} {estimate(summary.values(f'features {how} between')).percent}" for how in NORMALISATIONS
-    )
+    shares = {how: estimate(summary.values(f"features {how} between")) for how in NORMALISATIONS}
+    told = ", ".join(f"{NAMES[how]} {share.percent}" for how, share in shares.items())
+    by_share = sorted(NORMALISATIONS, key=lambda how: shares[how].mean)
+    by_accuracy = sorted(NORMALISATIONS, key=lambda how: sum(summary.accuracy("features", how, ASKED[0])))
+    order = "the same order as" if by_share == by_accuracy else "another order than"
     return (
         "Two dimensions can mislead, so here is a number that sees all of them: the share of the variance that lies "
-        f"between the means of the classes, and not within classes. Features {told}."
+        f"between the means of the classes, and not within classes. Features {told}. By this share the normalisations "
+        f"come in {order} by their mean accuracies with {examples(ASKED[0])}."
     )

@@ -1,11 +1,11 @@
 """How a risk estimated from samples errs: summary, claims, figures and table of the study of the same name."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from worked import figures
-from worked.claims import Claim
-from worked.estimate import Estimate, estimate, percent
+from worked.claims import Claim, within
+from worked.estimate import estimate, percent
 from worked.figures import COLOURS, DASHES, Chart
 from worked.findings import Findings
 from worked.records import Record
@@ -69,17 +69,6 @@ def _relative(curves: list[list[float]], summary: Summary) -> list[list[float]]:
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
-
-
-def within(margin: float) -> Callable[[Estimate], bool | None]:
-    """True where the whole interval lies within the margin of 0, False where it lies outside, None else."""
-
-    def holds(effect: Estimate) -> bool | None:
-        if -margin < effect.low and effect.high < margin:
-            return True
-        return False if effect.low > margin or effect.high < -margin else None
-
-    return holds
 
 
 def _claims_for(name: str) -> tuple[Claim, ...]:

@@ -166,7 +166,35 @@ def stops_paying(summary: Summary) -> str:
         for words, counts in (("is shown to help", pays), ("is shown to harm", costs), ("is undecided", open_))
         if counts
     ]
-    return f"Beginning with the MNIST model's layers and training all of them, rather than new ones, {'; '.join(said)}."
+    return (
+        f"Beginning with the MNIST model's layers and training all of them, rather than new ones, {'; it '.join(said)}."
+    )
+
+
+def others(summary: Summary) -> str:
+    """At which sizes the two ways that train least are beaten by another."""
+    told = []
+    for way in ("last", "none"):
+        beaten = [n for n in SIZES if any(beats(summary, other, way, n) for other in WAYS if other != way)]
+        where = (
+            f"another way is shown to be better with {_listed(beaten)} examples" if beaten else "never shown to lose"
+        )
+        told.append(f"- *{DOES[way].capitalize()}*: {where}.")
+    return "\n".join(told)
+
+
+def lowest(summary: Summary) -> str:
+    """Where the mean test loss is lowest, beside where training stops."""
+    told = []
+    for variant in VARIANTS:
+        means = [fmean(epoch) for epoch in zip(*summary.curves(variant, FEWEST, "test_loss"), strict=True)]
+        low, stop = min(means), median(summary.values(variant, FEWEST, "epochs"))
+        told.append(f"{SHORT[variant]} {low:.2f} after epoch {means.index(low) + 1}, stopped after epoch {stop:g}")
+    return (
+        "The rule waits until the examples are fitted, which need not be where the test loss is lowest. Lowest mean "
+        f"test loss, and median epoch at which training stops: {'; '.join(told)}. The losses below are those at the "
+        "stop."
+    )
 
 
 def _listed(counts: Sequence[int]) -> str:
@@ -176,10 +204,13 @@ def _listed(counts: Sequence[int]) -> str:
 
 def brief(summary: Summary) -> str:
     """The answer: what to do with how many examples."""
+    cut, total = converged(summary), len(VARIANTS) * len(summary.runs)
+    left = [f"{total - cut[n]} of {total} with {n:,}" for n in SIZES if cut[n] < total]
+    late = f" Not converged at their last epoch: {', '.join(left)} examples." if left else ""
     return (
         f"The MNIST models classify {summary.source('test').percent} of MNIST's test images rightly. Used on "
         f"Fashion-MNIST (test accuracies are means over {len(summary.runs)} draws and half of their 95 % interval):\n\n"
-        f"{advice(summary)}\n\n{stops_paying(summary)}"
+        f"{advice(summary)}\n\n{stops_paying(summary)}{late}"
     )
 
 
@@ -209,15 +240,23 @@ def protocol(summary: Summary) -> str:
     )
 
 
+def _lengths(summary: Summary) -> dict[int, int]:
+    return dict(zip(SIZES, map(int, summary.runs[0].spec.config["tuning_epochs"].split()), strict=True))
+
+
+def converged(summary: Summary) -> dict[int, int]:
+    """How many trainings stopped before their last epoch, by number of examples."""
+    return {
+        count: sum(stop < last for variant in VARIANTS for stop in summary.values(variant, count, "epochs"))
+        for count, last in _lengths(summary).items()
+    }
+
+
 def stopping(summary: Summary) -> str:
     """The rule by which training stops, and where it did."""
     from worked.tuning import STOP_AFTER, STOP_BELOW
 
-    lengths = dict(zip(SIZES, map(int, summary.runs[0].spec.config["tuning_epochs"].split()), strict=True))
-    cut = {
-        count: sum(stop < lengths[count] for variant in VARIANTS for stop in summary.values(variant, count, "epochs"))
-        for count in SIZES
-    }
+    lengths, cut = _lengths(summary), converged(summary)
     total = len(VARIANTS) * len(summary.runs)
     told = ", ".join(
         f"{cut[count]} of {total} with {count:,} examples (at most {lengths[count]} epochs)" for count in SIZES
@@ -307,7 +346,7 @@ def final(summary: Summary) -> Table:
         f"Final losses (nats) and accuracies with {FEWEST} examples, where the training loss has converged: mean over "
         f"the {len(summary.runs)} draws ± half of its 95 % t interval."
     )
-    header = ("Trained", "Training loss", "Test loss", "Training accuracy", "Test accuracy", "Epochs")
+    header = ("Trained", "Training loss", "Test loss", "Training accuracy", "Test accuracy", "Epochs (range)")
     return Table(f"{SLUG}-final", caption, header, body, numbers)
 
 
@@ -330,7 +369,7 @@ def accuracies(summary: Summary) -> Table:
 
 
 def sizes(summary: Summary) -> Chart:
-    """Test accuracy against the number of examples, and below it what each way gains over training from scratch."""
+    """Test accuracy against the number of examples, and below it what the model brings where all layers are trained."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -340,7 +379,7 @@ def sizes(summary: Summary) -> Chart:
     rows, told = [], []
     for way, colour, dash in zip(WAYS, figures.COLOURS, figures.DASHES, strict=True):
         for axis, name in ((above, "accuracy"), (below, "gain over scratch")):
-            if axis is below and way == "scratch":
+            if axis is below and way != "all":
                 continue
             runs = [summary.values(way, n) if axis is above else summary.ahead(way, "scratch", n) for n in SIZES]
             points = [estimate([100 * value for value in values]) for values in runs]
@@ -355,14 +394,15 @@ def sizes(summary: Summary) -> Chart:
             told.append(f"{SHORT[way]}, {name}: " + ", ".join(f"{mean:.1f}" for mean in means))
     below.axhline(0, color="#555555", linewidth=1)
     above.set_ylabel("test accuracy (%)")
-    above.legend(fontsize=9, loc="lower right")
-    below.set(ylabel="gain over scratch\n(percentage points)", xlabel="examples", xscale="log")
+    drawing.legend(*above.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9)
+    below.set(ylabel="all layers, gain over\nscratch (points)", xlabel="examples", xscale="log")
     below.set_xticks(SIZES, labels=[f"{n:,}" for n in SIZES])
     below.minorticks_off()
     alt = f"Two line charts against {_listed(SIZES)} examples. {'; '.join(told)}."
     caption = (
-        "Final test accuracy against the number of examples, and how far each way is above training from scratch, "
-        f"paired by draw: mean over the {len(summary.runs)} draws and its 95 % interval (bands)."
+        "Final test accuracy against the number of examples; below, how far training all layers is above training from "
+        f"scratch, paired by draw, in percentage points: mean over the {len(summary.runs)} draws and its 95 % interval "
+        "(bands)."
     )
     return Chart(f"{SLUG}-sizes", drawing, alt, caption, rows)
 
