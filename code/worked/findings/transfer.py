@@ -179,7 +179,7 @@ def others(summary: Summary) -> str:
         where = (
             f"another way is shown to be better with {_listed(beaten)} examples" if beaten else "never shown to lose"
         )
-        told.append(f"- *{DOES[way].capitalize()}*: {where}.")
+        told.append(f"- *{DOES[way][0].upper()}{DOES[way][1:]}*: {where}.")
     return "\n".join(told)
 
 
