@@ -10,13 +10,27 @@ nothing.
 import hashlib
 import platform
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import metadata
+from modulefinder import ModuleFinder
 from pathlib import Path
+from types import CodeType
 
 from nbformat import NotebookNode
 
 from worked.closure import PACKAGE, closure_of_source
+
+_scan = ModuleFinder.scan_opcodes
+
+
+@cache
+def _scanned(code: CodeType) -> tuple:
+    return tuple(_scan(ModuleFinder(), code))
+
+
+# The imports of every page are followed anew: each module is scanned once a build, not once a page.
+ModuleFinder.scan_opcodes = lambda self, co: iter(_scanned(co))  # type: ignore[method-assign]
 
 
 def digest(content: bytes) -> str:
@@ -38,13 +52,13 @@ def studies(modules: Iterable[str]) -> list[str]:
     return sorted(name[1].replace("_", "-") for name in names if name)
 
 
-def versions() -> Iterator[tuple[str, str]]:
+@cache
+def versions() -> dict[str, str]:
     """Python and the package's own requirements, with their versions."""
-    yield "version of Python", platform.python_version()
-    for requirement in metadata.requires(PACKAGE) or []:
-        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
-        if "extra ==" not in requirement:
-            yield f"version of {name}", metadata.version(name)
+    wanted = (requirement for requirement in metadata.requires(PACKAGE) or [] if "extra ==" not in requirement)
+    names = (re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in wanted)
+    found = {f"version of {name}": metadata.version(name) for name in names}
+    return {"version of Python": platform.python_version()} | found
 
 
 def code_cells(notebook: NotebookNode) -> list[str]:
@@ -63,7 +77,7 @@ def page_inputs(notebook: NotebookNode, root: Path) -> dict[str, str]:
     files = {path for path in (*modules.values(), *globbed) if path.is_file() and "__pycache__" not in path.parts}
     inputs = {"its code cells": digest("\0".join(cells).encode())}
     inputs |= {path.relative_to(root).as_posix(): digest(path.read_bytes()) for path in sorted(files)}
-    return inputs | dict(versions())
+    return inputs | versions()
 
 
 def reason(old: Mapping[str, str], new: Mapping[str, str]) -> str:
