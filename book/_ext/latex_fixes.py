@@ -72,6 +72,10 @@ class PrintedClasses(SphinxPostTransform):
             if "verdict" in inline["classes"]:
                 verdict = next((name for name in VERDICTS if name in inline["classes"]), "undecided")
                 inline["classes"] = [f"worked{verdict.replace('-', '')}"]
+                if inline["ids"]:  # of a claim in a table; LaTeX's writer gives an inline node no label
+                    place = inline.parent.index(inline)
+                    inline.parent.insert(place, nodes.target("", "", ids=inline["ids"]))
+                    inline["ids"] = []
         for link in list(self.document.findall(addnodes.download_reference)):
             if "filename" in link:
                 address = posixpath.join(self.config.html_baseurl, "_downloads", link["filename"])
