@@ -1,10 +1,12 @@
 """Records of the right form with made-up numbers, to test what reads records without measuring anything."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from worked.records import Record, Spec, Store
 from worked.studies import lenet5_regularization as lenet5
+from worked.study import Study
 
 
 def record(spec: Spec, *, code: str = "0" * 64, **changes) -> Record:
@@ -45,11 +47,18 @@ def record(spec: Spec, *, code: str = "0" * 64, **changes) -> Record:
     return Record(**{**fields, **changes})
 
 
+def whole(study: Study, profile: str, make: Callable[[Spec], Record]) -> list[Record]:
+    """Every record of a profile: the searches, then the runs that wait for them."""
+    made: dict[str, Record] = {}
+    for _ in range(2):
+        for spec in study.specs(study.profiles[profile], lambda spec: made.get(spec.key)):
+            made.setdefault(spec.key, make(spec))
+    return list(made.values())
+
+
 def store(folder: Path, *, profile: str = "full") -> Store:
     """A store that holds every record of LeNet-5's study."""
     filled = Store(folder)
-    for _ in range(2):  # the searches, then the runs that wait for them
-        for spec in lenet5.STUDY.wanted(profile, filled):
-            if filled.read(spec) is None:
-                filled.write(record(spec))
+    for made in whole(lenet5.STUDY, profile, record):
+        filled.write(made)
     return filled

@@ -1,6 +1,6 @@
 import pytest
 
-from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Claim
+from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Claim, within
 
 CLAIM = Claim("c", "a is above b", lambda margins: margins)
 SPREAD = (-0.01, 0.0, 0.01)
@@ -23,7 +23,7 @@ def test_verdict_and_sentence_follow_the_interval(margins, state, sentence):
 
 
 def test_verdict_flips_just_past_the_boundary():
-    half = CLAIM.judge(SPREAD).effect.high
+    half = CLAIM.judge(SPREAD).margin.high
     at = {shift: CLAIM.judge([value + shift for value in SPREAD]).state for shift in (half * 1.001, half * 0.999)}
     assert list(at.values()) == [SUPPORTED, UNDECIDED]
     at = {shift: CLAIM.judge([value - shift for value in SPREAD]).state for shift in (half * 1.001, half * 0.999)}
@@ -45,3 +45,22 @@ def test_a_bound_is_told_beside_the_quantity_itself(bound, word):
     assert (above.state, below.state) == ((SUPPORTED, NOT_SUPPORTED) if word == "least" else (NOT_SUPPORTED, SUPPORTED))
     assert above.numbers == f"accuracy 90.00 %, 95 % t interval 89.75 to 90.25, n = 3; claimed is at {word} 89"
     assert claim.judge([0.88, 0.9, 0.89]).state == UNDECIDED
+    assert above.effect.mean == pytest.approx(0.9)  # the quantity, not its distance from the bound
+    assert above.as_json()["effect"] == above.effect.mean
+
+
+def test_a_change_is_small_only_where_its_whole_interval_is():
+    """Within, across either end of the margin, and outside on either side, just past each boundary."""
+    claim = Claim("c", "a changes little", lambda values: values, holds=within(0.1))
+    half = claim.judge(SPREAD).effect.high
+
+    def state(mean):
+        return claim.judge([mean + value for value in SPREAD]).state
+
+    for sign in (1, -1):
+        assert state(sign * (0.1 - half * 1.001)) == SUPPORTED
+        assert state(sign * (0.1 - half * 0.999)) == UNDECIDED
+        assert state(sign * (0.1 + half * 0.999)) == UNDECIDED
+        assert state(sign * (0.1 + half * 1.001)) == NOT_SUPPORTED
+    assert claim.judge([0.0]).state == UNDECIDED
+    assert claim.judge([-0.2, 0.0, 0.2]).state == UNDECIDED  # a wide interval decides nothing, wherever its mean

@@ -40,7 +40,7 @@ class Verdict:
     """What the evidence says of a claim."""
 
     claim: "Claim"
-    effect: Estimate
+    effect: Estimate  # of the difference, or of the quantity whose bound is claimed
     state: str  # supported, not supported or undecided
 
     @property
@@ -49,17 +49,19 @@ class Verdict:
         return _READS[self.state].format(self.claim.statement)
 
     @property
+    def margin(self) -> Estimate:
+        """What is judged: the effect, or how far it lies beyond the claim's bound; positive speaks for the claim."""
+        return self.claim.beyond(self.effect)
+
+    @property
     def words(self) -> tuple[str, str, str]:
-        """Effect and interval in the unit shown; where a bound is claimed, of the quantity itself."""
-        claim, effect = self.claim, self.effect
-        mean, low, high = effect.mean, effect.low, effect.high
-        if claim.least is not None:
-            mean, low, high = (claim.least + margin for margin in (mean, low, high))
-        elif claim.most is not None:
-            mean, low, high = (claim.most - margin for margin in (mean, high, low))
-        style = "+.2f" if claim.bound is None else ".2f"
-        told, least, most = (f"{claim.scale * number:{style}}".replace("-", "−") for number in (mean, low, high))
-        return told, least, most
+        """Effect and interval in the unit shown, a difference with its sign."""
+        style = "+.2f" if self.claim.bound is None else ".2f"
+        mean, low, high = (
+            f"{self.claim.scale * number:{style}}".replace("-", "−")
+            for number in (self.effect.mean, self.effect.low, self.effect.high)
+        )
+        return mean, low, high
 
     @property
     def numbers(self) -> str:
@@ -71,13 +73,14 @@ class Verdict:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """For ``worked claims --json``; the effect is in the unit of the metrics, not scaled."""
+        """For ``worked claims --json``: effect and interval in the unit of the metrics, the bound in the unit shown."""
         return {
             "id": self.claim.id,
             "statement": self.claim.statement,
             "verdict": self.state,
             "effect": self.effect.mean,
             "interval": [self.effect.low, self.effect.high],
+            "bound": self.claim.bound,
             "n": self.effect.n,
             "method": self.effect.method,
         }
@@ -97,7 +100,7 @@ class Claim:
     effect: str = "difference"  # what the evidence is, in words
     unit: str = "percentage points"
     scale: float = 100.0  # from the unit of the metrics to the unit shown
-    holds: Callable[[Estimate], bool | None] = is_positive  # of the differences, or of what is beyond the bound
+    holds: Callable[[Estimate], bool | None] = is_positive  # of the margin
     least: float | None = None  # in the unit of the metrics
     most: float | None = None
     estimated: Callable[[Sequence[float]], Estimate] = estimate
@@ -109,13 +112,20 @@ class Claim:
             return f"least {self.scale * self.least:.4g}"
         return None if self.most is None else f"most {self.scale * self.most:.4g}"
 
+    def beyond(self, effect: Estimate) -> Estimate:
+        """How far ``effect`` lies beyond the bound; itself where none is claimed."""
+        if self.least is not None:
+            return replace(
+                effect, mean=effect.mean - self.least, low=effect.low - self.least, high=effect.high - self.least
+            )
+        if self.most is not None:
+            return replace(
+                effect, mean=self.most - effect.mean, low=self.most - effect.high, high=self.most - effect.low
+            )
+        return effect
+
     def judge(self, summary: Any) -> Verdict:
         """The verdict on ``summary``; an interval that does not exist (n = 1) decides nothing."""
         effect = self.estimated(self.evidence(summary))
-        mean, low, high = effect.mean, effect.low, effect.high
-        if self.least is not None:
-            effect = replace(effect, mean=mean - self.least, low=low - self.least, high=high - self.least)
-        elif self.most is not None:
-            effect = replace(effect, mean=self.most - mean, low=self.most - high, high=self.most - low)
-        state = {True: SUPPORTED, False: NOT_SUPPORTED, None: UNDECIDED}[self.holds(effect)]
-        return Verdict(self, effect, state)
+        held = self.holds(self.beyond(effect))
+        return Verdict(self, effect, {True: SUPPORTED, False: NOT_SUPPORTED, None: UNDECIDED}[held])

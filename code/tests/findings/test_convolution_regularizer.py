@@ -74,7 +74,7 @@ def test_verdict_flips_when_its_evidence_passes_the_boundary(records, name):
     def judged(by):
         return CLAIMS[name].judge(shown.Summary(moved(records, setting, metric, slope * by)))
 
-    effect, step = judged(0.0).effect, 1e-9
+    effect, step = judged(0.0).margin, 1e-9
     assert judged(0.0).state == SUPPORTED
     assert judged(-effect.low + step).state == SUPPORTED
     assert judged(-effect.low - step).state == UNDECIDED

@@ -114,11 +114,11 @@ def test_verdict_flips_when_its_evidence_passes_the_boundary(records, name):
     def judged(by):
         return CLAIMS[name].judge(findings.Summary(moved(records, scheme, lowered(by))))
 
-    assert judged(0.0).effect.low > 0
+    assert judged(0.0).margin.low > 0
     at = optimize.brentq(
-        lambda by: judged(by).effect.mean, 0.0, 100.0 if name.endswith("gradient") else 4.0, xtol=1e-12
+        lambda by: judged(by).margin.mean, 0.0, 100.0 if name.endswith("gradient") else 4.0, xtol=1e-12
     )
-    step = 4 * (judged(at).effect.high - judged(at).effect.mean)
+    step = 4 * (judged(at).margin.high - judged(at).margin.mean)
     assert step < 0.01 * at
     assert [judged(at + by).state for by in (-step, 0.0, step)] == [SUPPORTED, UNDECIDED, NOT_SUPPORTED]
 

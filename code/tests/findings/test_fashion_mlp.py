@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from fabricated import whole
 
 from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from worked.findings import fashion_mlp as shown
@@ -52,11 +53,7 @@ def record(spec):
 @pytest.fixture(scope="module")
 def records():
     """A full set that was never measured."""
-    made = {}
-    for _ in range(2):  # the search, then the runs that wait for it
-        for spec in study.specs(FULL, lambda spec: made.get(spec.key)):
-            made.setdefault(spec.key, record(spec))
-    return list(made.values())
+    return whole(study.STUDY, "full", record)
 
 
 def moved(records, how, kind, by):
@@ -97,7 +94,7 @@ def test_verdict_flips_when_its_evidence_passes_the_boundary(records, name):
     def state(by):
         return CLAIMS[name].judge(shown.Summary(moved(records, how, kind, sign * by))).state
 
-    effect = CLAIMS[name].judge(shown.Summary(records)).effect
+    effect = CLAIMS[name].judge(shown.Summary(records)).margin
     step = 1e-6
     assert state(-effect.low + step) == SUPPORTED
     assert state(-effect.low - step) == UNDECIDED

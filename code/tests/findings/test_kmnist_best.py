@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import test_kmnist_optimizers as fabricated
 import torch
+from fabricated import whole
 
 from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from worked.findings import kmnist_best as shown
@@ -60,11 +61,7 @@ def baseline():
 @pytest.fixture(scope="module", params=["full", "laptop"])
 def records(request):
     """A whole set that was never measured."""
-    made = {}
-    for _ in range(2):  # the searches, then the runs that wait for them
-        for spec in study.specs(study.PROFILES[request.param], lambda spec: made.get(spec.key)):
-            made.setdefault(spec.key, record(spec))
-    return list(made.values())
+    return whole(study.STUDY, request.param, record)
 
 
 def lacks(r, variant):
@@ -92,7 +89,7 @@ def test_verdict_flips_when_its_evidence_passes_the_boundary(records, baseline, 
     def judged(by):
         return CLAIMS[name].judge(shown.Summary(moved(records, *MOVES[name], by), baseline))
 
-    effect, step = judged(0.0).effect, 1e-6
+    effect, step = judged(0.0).margin, 1e-6
     assert judged(-effect.low + step).state == SUPPORTED
     assert judged(-effect.low - step).state == UNDECIDED
     assert judged(-effect.high + step).state == UNDECIDED

@@ -98,7 +98,7 @@ def test_verdict_flips_when_its_evidence_passes_the_boundary(records, name):
     def at(by):
         return state(name, moved(records, *MOVES[name], by))
 
-    effect = CLAIMS[name].judge(shown.Summary(moved(records, *MOVES[name], 0.0))).effect
+    effect = CLAIMS[name].judge(shown.Summary(moved(records, *MOVES[name], 0.0))).margin
     step = 1e-6
     assert at(-effect.low + step) == SUPPORTED
     assert at(-effect.low - step) == UNDECIDED

@@ -65,7 +65,7 @@ def test_verdict_flips_when_its_evidence_passes_the_boundary(store, name):
     def state(by):
         return CLAIMS[name].judge(lenet5.Summary(moved(records(store), setting, metric, by))).state
 
-    effect = CLAIMS[name].judge(lenet5.Summary(moved(records(store), setting, metric, 0.0))).effect
+    effect = CLAIMS[name].judge(lenet5.Summary(moved(records(store), setting, metric, 0.0))).margin
     step = 1e-6
     assert state(-effect.low + step) == SUPPORTED
     assert state(-effect.low - step) == UNDECIDED

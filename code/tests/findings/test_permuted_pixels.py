@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from fabricated import whole
 
 from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from worked.findings import permuted_pixels as shown
@@ -53,11 +54,7 @@ def record(spec):
 @pytest.fixture(scope="module")
 def records():
     """A full set that was never measured."""
-    made = {}
-    for _ in range(2):  # the searches, then the runs that wait for them
-        for spec in study.specs(study.PROFILES["full"], lambda spec: made.get(spec.key)):
-            made.setdefault(spec.key, record(spec))
-    return list(made.values())
+    return whole(study.STUDY, "full", record)
 
 
 def moved(records, setting, by, spread=2e-4):
@@ -80,7 +77,7 @@ def test_verdict_flips_when_its_evidence_passes_the_boundary(records, name):
     def state(by):
         return CLAIMS[name].judge(shown.Summary(moved(records, MOVES[name], by))).state
 
-    effect = CLAIMS[name].judge(shown.Summary(moved(records, MOVES[name], 0.0))).effect
+    effect = CLAIMS[name].judge(shown.Summary(moved(records, MOVES[name], 0.0))).margin
     step = 1e-6
     assert state(-effect.low + step) == SUPPORTED
     assert state(-effect.low - step) == UNDECIDED

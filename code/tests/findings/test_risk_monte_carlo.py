@@ -79,7 +79,7 @@ def test_verdict_flips_when_its_evidence_passes_the_boundary(records, name):
     def state(by):
         return CLAIMS[name].judge(found.Summary(moved(records, name, by))).state
 
-    effect = CLAIMS[name].judge(found.Summary(records)).effect
+    effect = CLAIMS[name].judge(found.Summary(records)).margin
     step = 2e-4 if name.endswith("dimension") else 1e-6  # a quotient of means moves only nearly in proportion
     if name.endswith("t-few"):
         moves = {-effect.low + step: SUPPORTED, -effect.low - step: UNDECIDED, -effect.high - step: NOT_SUPPORTED}

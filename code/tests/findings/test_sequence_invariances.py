@@ -76,7 +76,7 @@ def test_verdict_flips_when_its_evidence_passes_the_boundary(records, name):
     def state(by):
         return CLAIMS[name].judge(moved(records, where, metric, sign * by)).state
 
-    effect = CLAIMS[name].judge(Summary(records)).effect
+    effect = CLAIMS[name].judge(Summary(records)).margin
     step = 1e-6
     assert state(-effect.low + step) == SUPPORTED
     assert state(-effect.low - step) == UNDECIDED

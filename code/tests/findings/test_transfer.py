@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from fabricated import whole
 
 from worked import data
 from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
@@ -69,11 +70,7 @@ def record(spec):
 @pytest.fixture(scope="module")
 def records():
     """A full set that was never measured."""
-    made = {}
-    for _ in range(2):  # the search, then the runs that wait for it
-        for spec in study.specs(study.PROFILES["full"], lambda spec: made.get(spec.key)):
-            made.setdefault(spec.key, record(spec))
-    return list(made.values())
+    return whole(study.STUDY, "full", record)
 
 
 def moved(records, name, by, spread=2e-4):
@@ -96,7 +93,7 @@ def test_verdict_flips_when_its_evidence_passes_the_boundary(records, name):
     def judged(by):
         return CLAIMS[name].judge(shown.Summary(moved(records, number, sign * by)))
 
-    effect, step = judged(0.0).effect, 1e-6
+    effect, step = judged(0.0).margin, 1e-6
     assert judged(-effect.low + step).state == SUPPORTED
     assert judged(-effect.low - step).state == UNDECIDED
     assert judged(-effect.high + step).state == UNDECIDED

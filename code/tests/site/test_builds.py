@@ -119,6 +119,7 @@ def test_print_has_what_the_site_has(book: Book) -> None:
         r"\caption{Accuracy by epoch, with \(a^2\)",
         r"\workedprovenance{Profile full",
         r"\DUrole{workednotsupported}{not supported}",
+        r"experiment:claim-in-table}",
         rf"\sphinxhref{{{SITE}\_downloads/",
     ):
         assert piece in tex, piece

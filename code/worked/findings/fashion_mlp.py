@@ -218,21 +218,21 @@ def architecture(summary: Summary) -> Table:
 
 def hyperparameters(summary: Summary) -> Table:
     """Everything that says how a run is trained, from the recipe itself."""
+    from torch import nn
+
+    from worked.train import make_optimiser, step_rates
+
     config = summary.config
     how = recipe(config)
     used = {field.name: getattr(how, field.name) for field in fields(how)}
     unused = ("gamma", "every", "momentum", "nesterov")  # of other schedules and optimisers
     used = {name: value for name, value in used.items() if name not in unused}
-    from torch import nn, optim
-
-    from worked.train import make_optimiser, step_rates
-
     model = network(config)
-    defaults = make_optimiser(model, how).defaults
-    assert isinstance(make_optimiser(model, how), optim.Adam)
-    rates = step_rates(how, 100)
+    optimiser, rates = make_optimiser(model, how), step_rates(how, 100)
     norm = next(layer for layer in model.modules() if isinstance(layer, nn.BatchNorm1d))
-    used["optimiser"] = f"Adam, betas {' and '.join(map(str, defaults['betas']))}, epsilon {defaults['eps']:g}"
+    defaults = optimiser.defaults
+    betas = " and ".join(map(str, defaults["betas"]))
+    used["optimiser"] = f"{type(optimiser).__name__}, betas {betas}, epsilon {defaults['eps']:g}"
     used["schedule"] = (
         f"one-cycle: from {rates[0]:.2g} up to the peak in {(rates.index(max(rates)) + 1) / len(rates):.0%} of the "
         f"steps, then down to {rates[-1]:.2g}, along cosines; the betas stay"
@@ -330,7 +330,7 @@ def first_logits(config: Mapping[str, Any]) -> dict[str, float]:
     Behind batch norm and ReLU a hidden unit h has E h^2 = 1/2, if it is normal before; biases are left out.
     """
     last = hidden(config)[-1]
-    variance = {"default": 1 / (3 * last), "kaiming-fan-out": 2 / 10, "small-normal": SMALL**2}
+    variance = {"default": 1 / (3 * last), "kaiming-fan-out": 2 / len(CLASSES), "small-normal": SMALL**2}
     return {how: math.sqrt(last / 2 * variance[how]) for how in INITIALISATIONS}
 
 
@@ -338,12 +338,13 @@ def at_first(summary: Summary) -> str:
     """What the scale of the last layer does to the first loss."""
     told = ", ".join(f"{deviation:.2g} for {NAMES[how]}" for how, deviation in first_logits(summary.config).items())
     return (
-        "The last layer is not normalised, and it decides the first loss. Its fan-out is 10, so Kaiming's mode fan-out "
-        "gives its weights the variance 2 / 10, whatever its number of inputs. With hidden units of mean square 1/2 "
+        "The last layer is not normalised, and it decides the first loss. Its fan-out is the number of classes, "
+        f"{len(CLASSES)}, so Kaiming's mode fan-out gives its weights the variance 2 / {len(CLASSES)}, whatever its "
+        "number of inputs. With hidden units of mean square 1/2 "
         f"and dropout off, the logits have before any training a standard deviation of {told} (by formula). The larger "
         "it is, the surer the untrained network is of its guesses, and a "
-        f"sure wrong answer costs much; logits near 0 cost ln 10 = {math.log(10):.2f}. This explains where a training "
-        "begins, not how fast it goes on, and it was not put to a test of its own."
+        f"sure wrong answer costs much; logits near 0 cost ln {len(CLASSES)} = {math.log(len(CLASSES)):.2f}. This "
+        "explains where a training begins, not how fast it goes on, and it was not put to a test of its own."
     )
 
 

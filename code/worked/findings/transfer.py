@@ -352,9 +352,7 @@ def final(summary: Summary) -> Table:
 
 def accuracies(summary: Summary) -> Table:
     """Test accuracy by way and number of examples."""
-    body = []
-    for count in SIZES:
-        body.append([f"{count:,}", *(estimate(summary.values(way, count)).percent for way in WAYS)])
+    body = [[f"{count:,}", *(estimate(summary.values(way, count)).percent for way in WAYS)] for count in SIZES]
     numbers = [
         {"examples": count, "way": SHORT[way], "seed": run.spec.seed, "test_accuracy": value}
         for count in SIZES
