@@ -188,6 +188,41 @@ def test_a_killed_search_goes_on_where_it_was(tmp_path):
     assert [trial["validation_accuracy"] == 0.0125 for trial in record["trials"]] == [True, False]
 
 
+SEARCH = """
+import json, sys
+from pathlib import Path
+from worked.machine import prepare_process
+from worked.measurement import Context
+from worked.studies import mnist_search as mnist
+prepare_process("cpu")
+search = mnist.spec(mnist.PROFILES["smoke"], 3, search="bayes", epochs=1, rounds=42)
+journal, result = map(Path, sys.argv[1:])
+result.write_text(json.dumps(mnist.TRAINING.measure(search, Context("cpu", journal=journal)).trials))
+"""
+
+
+def test_a_bayesian_search_killed_in_round_40_goes_on_with_the_same_trials(tmp_path):
+    def start(name: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", SEARCH, tmp_path / f"{name}.journal", tmp_path / name])
+
+    def noted(name: str) -> int:
+        journal = tmp_path / f"{name}.journal"
+        return journal.read_text().count('"trial"') if journal.exists() else 0
+
+    def trials(name: str) -> list[dict]:
+        listed = json.loads((tmp_path / name).read_text())
+        return [{key: value for key, value in trial.items() if "seconds" not in key} for trial in listed]
+
+    unbroken, broken = start("unbroken"), start("broken")
+    wait_for(lambda: noted("broken") >= 39, seconds=1800)
+    broken.kill()
+    assert broken.wait() == -signal.SIGKILL
+    assert 39 <= noted("broken") < 42
+    assert start("broken").wait() == unbroken.wait() == 0
+    assert noted("broken") == 42  # none was trained twice
+    assert trials("broken") == trials("unbroken")
+
+
 def test_a_killed_worker_is_said(bench):
     for path in run_records(bench)[:2]:
         path.unlink()

@@ -1,0 +1,188 @@
+"""Each claim on the searches, its evidence moved just past the boundary; everything that is shown."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from worked.findings import mnist_search as shown
+from worked.records import Record
+from worked.studies import mnist_search as study
+from worked.study import StudyError
+
+CLAIMS = {claim.id: claim for claim in shown.CLAIMS}
+FULL = study.PROFILES["full"]
+GOALS = {"grid": 0.955, "random": 0.960, "sobol": 0.962, "bayes": 0.970}
+INDICES = {"rate": 0.6, "momentum": 0.4, "kernel": 0.05}
+
+
+def record(spec):
+    """A record that was never measured. Accuracies rise from round to round, so that the last is the best."""
+    draw = random.Random(spec.key)
+    trials, history = [], {}
+    if method := spec.config.get("search"):
+        configs = [{"rate": 10 ** draw.uniform(-7, -3), "momentum": draw.random(), "kernel": draw.choice((3, 5, 7))}
+                   for _ in range(75)]  # fmt: skip
+        goal = GOALS[method] + draw.uniform(-1e-3, 1e-3)
+        trials = [
+            {"config": config, "validation_accuracy": goal - 0.8 * 0.8**n if n < 74 else goal, "diverged": None,
+             "seconds": 10.0, "proposal_seconds": 2.0 if method == "bayes" else 0.0}
+            for n, config in enumerate(configs)
+        ]  # fmt: skip
+        trials[3] |= {"validation_accuracy": None, "diverged": "a loss was not finite"}
+        metrics = {"validation_accuracy": goal}
+        metrics |= {f"sensitivity_{name}": value + draw.uniform(-0.01, 0.01) for name, value in INDICES.items()}
+    else:
+        accuracies = {
+            f"{split}_accuracy": 0.987 + draw.uniform(-1e-3, 1e-3) for split in ("train", "validation", "test")
+        }
+        metrics = {"selected_epoch": 20, **accuracies}
+    return Record(
+        spec, {"train": "a" * 64, "test": "b" * 64}, metrics, history, {"losses": [2.3]}, "0" * 64,
+        {"torch": "2.15", "device": "cpu", "device_name": "CPU"}, spec.data["source"], 1.0, "2026-01-01T00:00:00+00:00",
+        trials,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def records():
+    """A full set that was never measured."""
+    made = {}
+    for _ in range(2):  # the searches, then the runs that wait for them
+        for spec in study.specs(FULL, lambda spec: made.get(spec.key)):
+            made.setdefault(spec.key, record(spec))
+    return list(made.values())
+
+
+def changed(records, which, change):
+    """The records, those that `which` names changed by `change(record, by)`, `by` rising a little with the seed."""
+    return [change(r, 2e-4 * (r.spec.seed - 2)) if r.spec.config.get("search") == which else r for r in records]
+
+
+def lifted(by):
+    """Lift every trial's accuracy."""
+
+    def change(r, more):
+        trials = [
+            t | {"validation_accuracy": t["validation_accuracy"] and t["validation_accuracy"] + by + more}
+            for t in r.trials
+        ]
+        return replace(r, trials=trials)
+
+    return change
+
+
+def metric(name, by):
+    """Move one number of a record."""
+    return lambda r, more: replace(r, metrics=r.metrics | {name: r.metrics[name] + by + more})
+
+
+# The records and the change that speaks for the claim when it is positive.
+MOVES = {
+    "search-bayes-over-grid": ("bayes", lifted),
+    "search-bayes-over-random": ("bayes", lifted),
+    "search-bayes-over-sobol": ("bayes", lifted),
+    "search-bayes-over-grid-in-time": ("bayes", lifted),
+    "search-bayes-over-random-in-time": ("bayes", lifted),
+    "search-sobol-over-random": ("sobol", lifted),
+    "search-rate-over-momentum": ("bayes", lambda by: metric("sensitivity_rate", by)),
+    "search-momentum-over-kernel": ("bayes", lambda by: metric("sensitivity_momentum", by)),
+    "search-pass": (None, lambda by: metric("test_accuracy", by)),
+}
+
+
+def test_every_claim_is_moved():
+    assert {*MOVES, "search-bayes-sooner"} == set(CLAIMS)
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_verdict_flips_when_its_evidence_passes_the_boundary(records, name):
+    which, move = MOVES[name]
+
+    def judged(by):
+        return CLAIMS[name].judge(shown.Summary(changed(records, which, move(by))))
+
+    effect, step = judged(0.0).effect, 1e-6
+    assert judged(-effect.low + step).state == SUPPORTED
+    assert judged(-effect.low - step).state == UNDECIDED
+    assert judged(-effect.high + step).state == UNDECIDED
+    assert judged(-effect.high - step).state == NOT_SUPPORTED
+
+
+def reaching(records, firsts):
+    """The records with Bayesian searches that are as good as their grid from these rounds on, a round for each seed."""
+    tops = {r.spec.seed: r.trials[-1]["validation_accuracy"] for r in records if r.spec.config.get("search") == "grid"}
+
+    def change(r, more):
+        top, first = tops[r.spec.seed], firsts[r.spec.seed]
+        accuracies = [top if n >= first else 0.5 for n in range(1, 76)]
+        return replace(r, trials=[t | {"validation_accuracy": a} for t, a in zip(r.trials, accuracies, strict=True)])
+
+    return changed(records, "bayes", change)
+
+
+@pytest.mark.parametrize(
+    ("firsts", "margins", "state"),
+    [
+        ([20, 30, 40, 50, 60], [55, 45, 35, 25, 15], SUPPORTED),
+        ([74] * 5, [1] * 5, SUPPORTED),
+        ([75] * 5, [0] * 5, UNDECIDED),
+        ([99] * 5, [-1] * 5, NOT_SUPPORTED),
+        ([99, 99, 99, 99, 70], [-1, -1, -1, -1, 5], UNDECIDED),
+    ],
+)
+def test_as_good_as_the_grid_before_the_last_round(records, firsts, margins, state):
+    summary = shown.Summary(reaching(records, firsts))
+    assert shown.rounds_saved(summary) == margins
+    assert CLAIMS["search-bayes-sooner"].judge(summary).state == state
+
+
+def test_time_counts_what_bayesian_search_spends_on_proposing(records):
+    summary = shown.Summary(records)
+    assert summary.seconds("bayes")[0][-1] == 75 * 12
+    # In the 750 s of a grid it has done 62 of its trials of 12 s.
+    assert summary.at("bayes", [750.0] * 5) == [curve[61] for curve in summary.best_so_far("bayes")]
+    assert summary.at("bayes", [11.9] * 5) == [0.0] * 5
+    assert summary.at("bayes", [1e9] * 5) == summary.last("bayes")
+
+
+def test_a_diverged_trial_counts_and_changes_nothing(records):
+    summary = shown.Summary(records)
+    assert [summary.diverged(method) for method in study.METHODS] == [5] * 4
+    assert all(curve[3] == curve[2] for method in study.METHODS for curve in summary.best_so_far(method))
+
+
+def test_scrambled_test_numbers_choose_the_same(records):
+    summary = shown.Summary(records)
+    other = shown.Summary(changed(records, None, metric("test_accuracy", -0.5)))
+    for method in study.METHODS:
+        assert summary.best(method) == other.best(method)
+    assert summary.winner == other.winner == "bayes"
+
+
+def test_everything_is_shown(records):
+    summary = shown.Summary(records)
+    assert [row[0] for row in shown.choice(summary).body] == ["grid", "random", "Sobol", "Bayesian"]
+    assert len(shown.choice(summary).rows) == 20
+    chart = shown.progress(summary)
+    assert len(chart.rows) == 4 * (75 + shown.TIMES)
+    assert "Against rounds" in chart.alt
+    looked = shown.looked(summary)
+    assert len(looked.rows) == 4 * 75
+    assert "1 diverged" in looked.alt
+    bayes = shown.cost(summary).body[-1]
+    assert bayes == ["Bayesian", "10.0", "2.00", "2.00", "2.00", "15.0"]
+    assert shown.sensitivities(summary).header[1:] == ("Rate", "Momentum", "Kernel")
+    assert shown.final(summary).body[0][-1] == "20 to 20"
+    told = shown.protocol(summary)
+    assert "Of the 60,000 training images, 6,000" in told
+    assert "Each method has 75 trials" in told
+    assert "between $10^{-7}$ and $10^{-3}$, on" in told
+    assert "found by Bayesian search" in shown.brief(summary)
+    assert {shown.name(r) for r in records} >= {"Sobol search", "the best configuration"}
+
+
+def test_a_diverged_run_is_named(records):
+    with pytest.raises(StudyError, match="diverged and has no accuracy to show"):
+        shown.Summary([replace(r, diverged="a loss was not finite") if r.spec.seed == 3 else r for r in records])

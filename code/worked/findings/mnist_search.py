@@ -1,0 +1,375 @@
+"""What four ways of searching hyperparameters found: summary, claims, figures, tables of the study `mnist_search`."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+from worked import figures
+from worked.claims import Claim
+from worked.estimate import estimate, percent
+from worked.figures import Chart, Table
+from worked.findings import Findings
+from worked.records import Record
+from worked.search import EXPLAINED, METHODS
+from worked.studies.mnist_search import BATCH_SIZE, KERNELS, SLUG, SPACE, SPLIT_SEED, STUDY, rounds
+from worked.study import StudyError
+from worked.training import best_trial
+
+NAMES = {"grid": "grid", "random": "random", "sobol": "Sobol", "bayes": "Bayesian"}
+PASS = 0.985  # test accuracy that the best configuration should reach
+TIMES = 120  # points of the curves against time
+
+
+def best_so_far(searches: Sequence[Record]) -> list[list[float]]:
+    """The highest validation accuracy after each round, for each search; 0 before any trial has one."""
+    return [
+        list(accumulate((trial["validation_accuracy"] or 0.0 for trial in record.trials), max)) for record in searches
+    ]
+
+
+class Summary:
+    """The records: ``searches`` by method, and ``finals`` of the best configuration, in the order of the seeds."""
+
+    def __init__(self, records: Sequence[Record]):
+        if lost := [f"{record.key} ({record.diverged})" for record in records if record.diverged]:
+            raise StudyError(f"a run of {SLUG} diverged and has no accuracy to show: {', '.join(lost)}")
+        ordered = sorted(records, key=lambda record: record.spec.seed)
+        self.searches = {m: [r for r in ordered if r.spec.config.get("search") == m] for m in METHODS}
+        self.finals = [record for record in ordered if not record.trials]
+
+    def best_so_far(self, method: str) -> list[list[float]]:
+        """The highest validation accuracy after each round, for each seed; 0 before any trial has one."""
+        return best_so_far(self.searches[method])
+
+    def seconds(self, method: str) -> list[list[float]]:
+        """The seconds that had passed after each round, for each seed: of training and of proposing."""
+        return [
+            list(accumulate(trial["seconds"] + trial["proposal_seconds"] for trial in record.trials))
+            for record in self.searches[method]
+        ]
+
+    def last(self, method: str) -> list[float]:
+        """The best validation accuracy of all rounds, for each seed."""
+        return [curve[-1] for curve in self.best_so_far(method)]
+
+    def at(self, method: str, moments: Sequence[float]) -> list[float]:
+        """The best validation accuracy at a moment in seconds, one for each seed; 0 before the first trial's end."""
+        curves = zip(self.best_so_far(method), self.seconds(method), moments, strict=True)
+        return [([0.0, *best])[bisect_right(ends, moment)] for best, ends, moment in curves]
+
+    def best(self, method: str) -> Mapping[str, Any]:
+        """The trial with the highest validation accuracy of all repeats of a method: test numbers have no say."""
+        return best_trial([trial for record in self.searches[method] for trial in record.trials])
+
+    @property
+    def winner(self) -> str:
+        """The method of the configuration that was trained again."""
+        return max(METHODS, key=lambda method: self.best(method)["validation_accuracy"])
+
+    def sensitivity(self, method: str, parameter: str) -> list[float]:
+        """A parameter's total index in the surrogate of a method's trials, for each seed."""
+        return [record.metrics[f"sensitivity_{parameter}"] or 0.0 for record in self.searches[method]]
+
+    def diverged(self, method: str) -> int:
+        """Trials of a method that diverged, in all repeats."""
+        return sum(bool(trial["diverged"]) for record in self.searches[method] for trial in record.trials)
+
+
+def minus(left: Sequence[float], right: Sequence[float]) -> list[float]:
+    """Differences paired by seed."""
+    return [a - b for a, b in zip(left, right, strict=True)]
+
+
+def _over(one: str, other: str) -> Callable[[Summary], list[float]]:
+    return lambda s: minus(s.last(one), s.last(other))
+
+
+def _in_time(other: str) -> Callable[[Summary], list[float]]:
+    """Bayes' best at the moment at which the other method ends, minus the other's."""
+    return lambda s: minus(s.at("bayes", [ends[-1] for ends in s.seconds(other)]), s.last(other))
+
+
+def rounds_saved(summary: Summary) -> list[float]:
+    """Rounds left when Bayesian optimisation is as good as the whole grid, for each seed; -1 where it never is."""
+    curves = zip(summary.best_so_far("bayes"), summary.last("grid"), strict=True)
+    firsts = [(len(c), next((n for n, value in enumerate(c, 1) if value >= goal), len(c) + 1)) for c, goal in curves]
+    return [count - first for count, first in firsts]
+
+
+def _more_sensitive(one: str, other: str) -> Callable[[Summary], list[float]]:
+    return lambda s: minus(s.sensitivity("bayes", one), s.sensitivity("bayes", other))
+
+
+_DIFFERENCE = "difference of the best validation accuracies"
+_INDICES = ("difference of the total indices", "of the surrogate's variance", 1.0)
+
+CLAIMS = (
+    *(Claim(f"search-bayes-over-{other}",
+            f"with the same number of trials, Bayesian optimisation finds a better configuration than {words}",
+            _over("bayes", other), _DIFFERENCE)
+      for other, words in (("grid", "the grid"), ("random", "random search"), ("sobol", "Sobol search"))),
+    *(Claim(f"search-bayes-over-{other}-in-time",
+            f"in the seconds that {words} takes, Bayesian optimisation, model fitting included, finds a better "
+            "configuration",
+            _in_time(other), _DIFFERENCE)
+      for other, words in (("grid", "the grid"), ("random", "random search"))),
+    Claim("search-bayes-sooner", "Bayesian optimisation is as good as the whole grid before its own last round",
+          rounds_saved, "rounds left", "rounds", 1.0),
+    Claim("search-sobol-over-random", "Sobol search finds a better configuration than random search",
+          _over("sobol", "random"), _DIFFERENCE),
+    Claim("search-rate-over-momentum", "in the surrogate the learning rate matters more than the momentum",
+          _more_sensitive("rate", "momentum"), *_INDICES),
+    Claim("search-momentum-over-kernel", "in the surrogate the momentum matters more than the kernel size",
+          _more_sensitive("momentum", "kernel"), *_INDICES),
+    Claim("search-pass",
+          f"the best configuration of all searches, trained again for longer, reaches {percent(PASS, 1)} test accuracy",
+          lambda s: [run.metrics["test_accuracy"] or 0.0 for run in s.finals], "test accuracy", "%", least=PASS),
+)  # fmt: skip
+
+
+def name(record: Record) -> str:
+    """A record in the words of the page."""
+    method = record.spec.config.get("search")
+    return f"{NAMES[method]} search" if method else "the best configuration"
+
+
+FINDINGS = Findings(STUDY, Summary, CLAIMS, name)
+
+
+def _words(config: Mapping[str, Any]) -> str:
+    return f"learning rate {config['rate']:.3g}, momentum {config['momentum']:.3g}, kernel size {config['kernel']}"
+
+
+def brief(summary: Summary) -> str:
+    """The answer in a few sentences that are right however the runs fell."""
+    bests = ", ".join(f"{NAMES[method]} {estimate(summary.last(method)).percent}" for method in METHODS)
+    others = [f"search-bayes-over-{other}" for other in ("grid", "random", "sobol")]
+    verdicts = [claim.judge(summary) for claim in CLAIMS if claim.id in others]
+    words = "; ".join(f"{verdict.claim.statement}: **{verdict.state}**" for verdict in verdicts)
+    test = estimate([run.metrics["test_accuracy"] or 0.0 for run in summary.finals]).percent
+    return (
+        f"Best validation accuracy after {len(summary.best_so_far('grid')[0])} trials of one epoch, mean over "
+        f"{len(summary.searches['grid'])} repeats: {bests}. Of the conclusions below: {words}.\n\n"
+        f"The best configuration of all ({_words(summary.finals[0].spec.config)}; found by {NAMES[summary.winner]} "
+        f"search), trained for {summary.finals[0].spec.config['epochs']} epochs, reaches {test} on the test images."
+    )
+
+
+def protocol(summary: Summary) -> str:
+    """How the searches were made, in numbers of the study's own settings and records."""
+    from worked.data import SETS
+
+    first = summary.searches["grid"][0]
+    profile = STUDY.profiles[first.spec.profile]
+    held, count = profile.settings["validation"], SETS["mnist"].counts["train"]
+    rate, momentum = SPACE[:2]
+    final = summary.finals[0].spec.config
+    return (
+        f"Of the {count:,} training images, {held:,} drawn once by the seed {SPLIT_SEED} are set aside for validation. "
+        f"A trial trains the network for one epoch on the other {count - held:,}, with SGD, a constant learning rate, "
+        f"plain momentum and batches of {BATCH_SIZE}, a size that the exercise leaves open; its value is the "
+        "validation accuracy at the end, and the test images are not looked at. The rate lies between "
+        f"$10^{{{math.log10(rate.low):.0f}}}$ and $10^{{{math.log10(rate.high):.0f}}}$, on a logarithmic scale for "
+        "every method, the momentum between "
+        f"{momentum.low:g} and {momentum.high:g}, both ends included, and the kernel size is one of "
+        f"{', '.join(map(str, KERNELS))}.\n\n"
+        f"Each method has {rounds(profile)} trials, one after another, and is repeated with "
+        f"{len(summary.searches['grid'])} seeds. The seed sets the method's own draws, and the initial weights and "
+        "order of the images of all its trials; so with one seed every method searches the same function, and the "
+        "methods are compared in pairs.\n\n"
+        f"- The *grid* has {profile.settings['rates']} rates, {profile.settings['momenta']} momenta and "
+        f"{len(KERNELS)} kernel sizes, evenly spaced with the ends of the ranges, tried in a random order, as the "
+        "order of a grid means nothing.\n"
+        "- *Random* search draws each parameter uniformly {cite:p}`bergstra2012`.\n"
+        "- *Sobol* search takes the points of a scrambled Sobol sequence {cite:p}`sobol1967`, which cover the space "
+        "more evenly.\n"
+        "- *Bayesian* optimisation is Ax's own strategy {cite:p}`olson2025` with its default settings: the centre of "
+        "the space, a few Sobol points, and from then on the point that BoTorch's acquisition function "
+        "{cite:p}`balandat2020` values most under a Gaussian process fitted to all trials so far.\n\n"
+        "A trial whose loss is not finite counts as one of the trials. To Ax it is an abandoned one: left out of the "
+        "model, and not proposed again.\n\n"
+        f"The configuration with the highest validation accuracy of all searches is then trained "
+        f"{len(summary.finals)} times for {final['epochs']} epochs; the epoch that counts is the one with the "
+        "highest validation accuracy."
+    )
+
+
+def progress(summary: Summary) -> Chart:
+    """Validation error of the best trial so far, against rounds and against time."""
+    errors = {m: [[100 * (1 - best) for best in curve] for curve in summary.best_so_far(m)] for m in METHODS}
+    labels = {method: NAMES[method] for method in METHODS}
+    by_round = figures.Pane(
+        "Against rounds", "round", range(1, len(errors["grid"][0]) + 1), {labels[m]: errors[m] for m in METHODS}
+    )
+    ends = {method: summary.seconds(method) for method in METHODS}
+    # From the moment at which every search has a trial to the moment at which the first of them has none left.
+    start = max(curve[0] for curves in ends.values() for curve in curves)
+    stop = min(curve[-1] for curves in ends.values() for curve in curves)
+    moments = [start + (stop - start) * n / (TIMES - 1) for n in range(TIMES)]
+    by_time = figures.Pane(
+        "Against time", "minutes, model fitting included", [moment / 60 for moment in moments],
+        {
+            labels[m]: [
+                [error[bisect_right(end, moment) - 1] for moment in moments]
+                for error, end in zip(errors[m], ends[m], strict=True)
+            ]
+            for m in METHODS
+        },
+    )  # fmt: skip
+    caption = (
+        "Validation error of the best trial so far: geometric mean over the repeats and its 95 % interval (bands), "
+        "against rounds and against time. The second panel ends where the first search does."
+    )
+    return figures.stacked(f"{SLUG}-progress", [by_round, by_time], caption=caption, ylabel="validation error (%)")
+
+
+MARKERS = {3: "o", 5: "s", 7: "^"}  # of the kernel sizes
+
+
+def looked(summary: Summary) -> Chart:
+    """Where each method looked in the first repeat: rate and momentum, the kernel as the shape, error as the colour."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LogNorm
+    from matplotlib.lines import Line2D
+
+    drawing, axes = figures.panels([NAMES[method].capitalize() for method in METHODS], height=2.6)
+    firsts = {method: summary.searches[method][0].trials for method in METHODS}
+    rows = [
+        {"method": method, "round": n, **trial["config"], "validation_accuracy": trial["validation_accuracy"]}
+        for method, trials in firsts.items()
+        for n, trial in enumerate(trials, 1)
+    ]
+    errors = [100 * (1 - row["validation_accuracy"]) for row in rows if row["validation_accuracy"] is not None]
+    norm, told = LogNorm(min(errors), max(errors)), []
+    for n, (axis, (method, trials)) in enumerate(zip(axes, firsts.items(), strict=True)):
+        for kernel, marker in MARKERS.items():
+            # The kernel sizes of a grid would cover one another.
+            aside = 10 ** (0.09 * (kernel - 5)) if method == "grid" else 1.0
+            points = [
+                (aside * t["config"]["rate"], t["config"]["momentum"], 100 * (1 - t["validation_accuracy"]))
+                for t in trials
+                if t["config"]["kernel"] == kernel and t["validation_accuracy"] is not None
+            ]
+            if points:
+                rates, momenta, error = zip(*points, strict=True)
+                axis.scatter(
+                    rates, momenta, c=error, norm=norm, cmap="viridis", marker=marker, s=22, linewidths=0.4,
+                    edgecolors="0.3",
+                )  # fmt: skip
+        lost = [trial["config"] for trial in trials if trial["diverged"]]
+        axis.scatter([c["rate"] for c in lost], [c["momentum"] for c in lost], c="#D55E00", marker="x", s=22)
+        axis.set_xscale("log")
+        if n >= 2:
+            axis.set_xlabel("learning rate")
+        if n % 2 == 0:
+            axis.set_ylabel("momentum")
+        upper = sum(trial["config"]["rate"] > 1e-4 for trial in trials)
+        told.append(f"{NAMES[method]}: {upper} of {len(trials)} trials at rates above 0.0001, {len(lost)} diverged")
+    bar = drawing.colorbar(
+        ScalarMappable(norm, "viridis"), ax=axes, label="validation error (%)", location="bottom", shrink=0.6, aspect=30
+    )
+    ticks = figures.log_ticks(min(errors), max(errors))
+    bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    bar.minorticks_off()
+    handles = [
+        Line2D([], [], color="0.4", marker=marker, linestyle="", label=f"kernel {kernel}")
+        for kernel, marker in MARKERS.items()
+    ]
+    drawing.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=9, frameon=False)
+    alt = f"Four panels of momentum against learning rate, a point for each trial. {'; '.join(told)}."
+    caption = (
+        "The trials of each method's first repeat: learning rate, momentum, kernel size (shape) and validation error "
+        "(colour). A cross is a trial that diverged. The kernel sizes of the grid are drawn side by side."
+    )
+    return Chart(f"{SLUG}-looked", drawing, alt, caption, rows)
+
+
+def choice(summary: Summary) -> Table:
+    """What each method found: its best accuracy over the repeats, and the parameters of its best repeat."""
+    body = []
+    for method in METHODS:
+        best = summary.best(method)
+        config, accuracy = best["config"], percent(best["validation_accuracy"])
+        cells = (f"{config['rate']:.3g}", f"{config['momentum']:.3g}", str(config["kernel"]), accuracy)
+        body.append([NAMES[method], estimate(summary.last(method)).percent, *cells, str(summary.diverged(method))])
+    rows = [
+        {"method": method, "seed": record.spec.seed, **best_trial(record.trials)["config"],
+         "validation_accuracy": best_trial(record.trials)["validation_accuracy"]}
+        for method in METHODS for record in summary.searches[method]
+    ]  # fmt: skip
+    caption = (
+        "Best validation accuracy of a search, mean over the repeats ± half of its 95 % t interval; the final "
+        "parameters of each method's best repeat, with their accuracy; and the trials of all repeats that diverged."
+    )
+    header = ("Method", "Best of a search", "Rate", "Momentum", "Kernel", "Its validation", "Diverged")
+    return Table(f"{SLUG}-choice", caption, header, body, rows)
+
+
+def cost(summary: Summary) -> Table:
+    """Seconds of a trial and of a proposal, and minutes of a whole search."""
+    body, rows = [], []
+    for method in METHODS:
+        trials = [trial for record in summary.searches[method] for trial in record.trials]
+        count = len(summary.searches[method][0].trials)
+        thirds = [
+            estimate([_mean(t["proposal_seconds"] for t in record.trials[part]) for record in summary.searches[method]])
+            for part in (slice(0, count // 3), slice(count // 3, -(count // 3)), slice(-(count // 3), None))
+        ]
+        minutes = estimate([ends[-1] / 60 for ends in summary.seconds(method)])
+        body.append(
+            [NAMES[method], f"{_mean(t['seconds'] for t in trials):.1f}", *(f"{third.mean:.2f}" for third in thirds),
+             f"{minutes.mean:.1f}"]
+        )  # fmt: skip
+        rows += [
+            {"method": method, "seed": record.spec.seed, "round": n, "seconds": trial["seconds"],
+             "proposal_seconds": trial["proposal_seconds"]}
+            for record in summary.searches[method] for n, trial in enumerate(record.trials, 1)
+        ]  # fmt: skip
+    caption = (
+        "Mean seconds of a trial's training; mean seconds that the method takes to propose a configuration, in the "
+        "first, the middle and the last third of the rounds; minutes of a search. On a CPU, all are of processor time."
+    )
+    header = ("Method", "Training (s)", "Proposing, first (s)", "Middle (s)", "Last third (s)", "Search (min)")
+    return Table(f"{SLUG}-cost", caption, header, body, rows)
+
+
+def _mean(values: Any) -> float:
+    listed = list(values)
+    return math.fsum(listed) / len(listed)
+
+
+def sensitivities(summary: Summary) -> Table:
+    """The total Sobol index of each parameter in the surrogates, by the method whose trials they were fitted to."""
+    names = [parameter.name for parameter in SPACE]
+    body = []
+    for method in EXPLAINED:
+        told = [estimate(summary.sensitivity(method, name)) for name in names]
+        body.append([NAMES[method], *(f"{e.mean:.2f} ± {e.high - e.mean:.2f}" for e in told)])
+    rows = [
+        {"method": method, "seed": record.spec.seed, **{n: record.metrics[f"sensitivity_{n}"] for n in names}}
+        for method in EXPLAINED
+        for record in summary.searches[method]
+    ]
+    caption = (
+        "Total Sobol index of each parameter in the surrogate that Ax fits to a method's trials: mean over the repeats "
+        "± half of its 95 % t interval."
+    )
+    return Table(f"{SLUG}-sensitivities", caption, ("Trials of", *(n.capitalize() for n in names)), body, rows)
+
+
+def final(summary: Summary) -> Table:
+    """The best configuration, trained again."""
+    config = summary.finals[0].spec.config
+    metrics = [f"{split}_accuracy" for split in ("train", "validation", "test")]
+    cells = [estimate([run.metrics[metric] or 0.0 for run in summary.finals]).percent for metric in metrics]
+    epochs = [run.metrics["selected_epoch"] or 0 for run in summary.finals]
+    body = [[_words(config), *cells, f"{min(epochs):g} to {max(epochs):g}"]]
+    rows = [{"seed": run.spec.seed, **run.metrics} for run in summary.finals]
+    caption = (
+        f"The best configuration of all searches, trained for {config['epochs']} epochs: accuracies of the selected "
+        f"epoch, mean over {len(rows)} seeds ± half of its 95 % t interval."
+    )
+    header = ("Configuration", "Train", "Validation", "Test", "Epoch selected")
+    return Table(f"{SLUG}-final", caption, header, body, rows)
