@@ -107,15 +107,27 @@ class Results:
 
     def show(self, draw: Callable[[Any], Chart | Table], *, searches: bool = False) -> Chart | Table:
         """A figure or table of the study's summary, with the provenance of the searches, or of the runs."""
-        used = [record for record in self.records if bool(record.trials) == searches]
-        return replace(draw(self.summary), provenance=self.provenance(used))
+        return replace(draw(self.summary), provenance=self._told(searches))
+
+    def _told(self, searches: bool) -> str:
+        return self.provenance([record for record in self.records if bool(record.trials) == searches])
 
     def claims(self, *names: str) -> Text:
         """The verdicts on some of the study's claims, each in the place of its sentence."""
         return Text("\n".join(claim(self.verdict(name)).myst for name in names))
 
-    def claim_table(self, label: str, caption: str, header: Sequence[str], rows: Mapping[str, Sequence[str]]) -> Table:
+    def claim_table(
+        self,
+        label: str,
+        caption: str,
+        header: Sequence[str],
+        rows: Mapping[str, Sequence[str]],
+        *,
+        searches: bool = False,
+    ) -> Table:
         """Claims that differ in little, as one table: ``rows`` gives the cells of each claim's name.
+
+        The provenance is that of the searches, or of the runs.
 
         Raises:
             StudyError: the claims do not share effect, unit, method and n, which the caption says once.
@@ -134,11 +146,10 @@ class Results:
             kind = f"#claim-{verdict.claim.id} .verdict .{verdict.state.replace(' ', '-')}"
             body.append([*cells, f"{told} ({low} to {high})", f"[{verdict.state}]{{{kind}}}"])
         header = (*header, effect.split()[0].capitalize(), "Verdict")
-        used = self.provenance([record for record in self.records if not record.trials])
         numbers = [
             {**told, "interval": "{} to {}".format(*told["interval"])} for told in (v.as_json() for v in verdicts)
         ]
-        return Table(label, caption, header, body, numbers, used)
+        return Table(label, caption, header, body, numbers, self._told(searches))
 
     def verdict(self, name: str) -> Verdict:
         """The verdict on one of the study's claims."""

@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from fabricated import whole
 
 from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from worked.findings import mnist_search as shown
@@ -12,7 +13,6 @@ from worked.studies import mnist_search as study
 from worked.study import StudyError
 
 CLAIMS = {claim.id: claim for claim in shown.CLAIMS}
-FULL = study.PROFILES["full"]
 GOALS = {"grid": 0.955, "random": 0.960, "sobol": 0.962, "bayes": 0.970}
 INDICES = {"rate": 0.6, "momentum": 0.4, "kernel": 0.05}
 
@@ -48,11 +48,7 @@ def record(spec):
 @pytest.fixture(scope="module")
 def records():
     """A full set that was never measured."""
-    made = {}
-    for _ in range(2):  # the searches, then the runs that wait for them
-        for spec in study.specs(FULL, lambda spec: made.get(spec.key)):
-            made.setdefault(spec.key, record(spec))
-    return list(made.values())
+    return whole(study.STUDY, "full", record)
 
 
 def changed(records, which, change):
@@ -103,7 +99,7 @@ def test_verdict_flips_when_its_evidence_passes_the_boundary(records, name):
     def judged(by):
         return CLAIMS[name].judge(shown.Summary(changed(records, which, move(by))))
 
-    effect, step = judged(0.0).effect, 1e-6
+    effect, step = judged(0.0).margin, 1e-6
     assert judged(-effect.low + step).state == SUPPORTED
     assert judged(-effect.low - step).state == UNDECIDED
     assert judged(-effect.high + step).state == UNDECIDED
@@ -136,6 +132,13 @@ def test_as_good_as_the_grid_before_the_last_round(records, firsts, margins, sta
     summary = shown.Summary(reaching(records, firsts))
     assert shown.rounds_saved(summary) == margins
     assert CLAIMS["search-bayes-sooner"].judge(summary).state == state
+    row = shown.sooner(summary).body[0]
+    assert row[1] == f"{sum(first < 99 for first in firsts)} of 5"
+    assert row[2] == ", ".join("never" if first == 99 else str(first) for first in firsts)
+    # 10 s of training and 2 of proposing a round, against 75 rounds of 10.
+    assert row[3].split(", ")[-1] == ("never" if firsts[-1] == 99 else f"{firsts[-1] * 12 / 60:.1f}")
+    assert row[4] == "12.5"
+    assert f"rounds of the repeats: {row[2]}." in shown.brief(summary)
 
 
 def test_time_counts_what_bayesian_search_spends_on_proposing(records):
@@ -173,6 +176,8 @@ def test_everything_is_shown(records):
     assert "1 diverged" in looked.alt
     bayes = shown.cost(summary).body[-1]
     assert bayes == ["Bayesian", "10.0", "2.00", "2.00", "2.00", "15.0"]
+    assert [row[0] for row in shown.sooner(summary).body] == ["grid", "random", "Sobol"]
+    assert set(shown.AFTER_ALL_TRIALS) < set(CLAIMS)
     assert shown.sensitivities(summary).header[1:] == ("Rate", "Momentum", "Kernel")
     assert shown.final(summary).body[0][-1] == "20 to 20"
     told = shown.protocol(summary)

@@ -4,10 +4,11 @@ import random
 from dataclasses import replace
 
 import pytest
+from fabricated import whole
 
 from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from worked.findings import search_dimensions as shown
-from worked.records import Record, Store
+from worked.records import Record
 from worked.studies import search_dimensions as study
 
 CLAIMS = {claim.id: claim for claim in shown.CLAIMS}
@@ -34,9 +35,9 @@ def record(spec):
 
 
 @pytest.fixture(scope="module")
-def records(tmp_path_factory):
+def records():
     """A laptop set that was never measured."""
-    return [record(spec) for spec in study.STUDY.wanted("laptop", Store(tmp_path_factory.mktemp("empty")))]
+    return whole(study.STUDY, "laptop", record)
 
 
 def moved(records, count, method, by):
@@ -60,7 +61,7 @@ def test_verdict_flips_when_its_evidence_passes_the_boundary(records, name):
     def judged(by):
         return CLAIMS[name].judge(shown.Summary(moved(records, *MOVES[name], by)))
 
-    effect, step = judged(0.0).effect, 1e-6
+    effect, step = judged(0.0).margin, 1e-6
     assert judged(-effect.low + step).state == SUPPORTED
     assert judged(-effect.low - step).state == UNDECIDED
     assert judged(-effect.high + step).state == UNDECIDED
@@ -79,4 +80,5 @@ def test_everything_is_shown(records):
     assert "64 to the power of 1, 4 to the power of 3 or 2 to the power of 6" in told
     assert "6,000 training images" in told
     assert "grid search with 6" in shown.brief(shown.Summary(moved(records, 6, "grid", 0.2)))
+    assert set(shown.LEADS) | set(shown.GROWTH) < set(CLAIMS)
     assert shown.name(records[0]) == "grid search over 1 parameter"

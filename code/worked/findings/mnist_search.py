@@ -91,11 +91,16 @@ def _in_time(other: str) -> Callable[[Summary], list[float]]:
     return lambda s: minus(s.at("bayes", [ends[-1] for ends in s.seconds(other)]), s.last(other))
 
 
+def reached(summary: Summary, other: str) -> list[int | None]:
+    """The round in which Bayesian optimisation is as good as all of another method's, for each seed; None for never."""
+    curves = zip(summary.best_so_far("bayes"), summary.last(other), strict=True)
+    return [next((n for n, value in enumerate(curve, 1) if value >= goal), None) for curve, goal in curves]
+
+
 def rounds_saved(summary: Summary) -> list[float]:
     """Rounds left when Bayesian optimisation is as good as the whole grid, for each seed; -1 where it never is."""
-    curves = zip(summary.best_so_far("bayes"), summary.last("grid"), strict=True)
-    firsts = [(len(c), next((n for n, value in enumerate(c, 1) if value >= goal), len(c) + 1)) for c, goal in curves]
-    return [count - first for count, first in firsts]
+    count = len(summary.best_so_far("bayes")[0])
+    return [-1 if first is None else count - first for first in reached(summary, "grid")]
 
 
 def _more_sensitive(one: str, other: str) -> Callable[[Summary], list[float]]:
@@ -129,6 +134,12 @@ CLAIMS = (
 )  # fmt: skip
 
 
+AFTER_ALL_TRIALS = {  # the rows of a table of claims
+    f"search-{one}-over-{other}": (f"{NAMES[one]} > {NAMES[other]}",)
+    for one, other in (("bayes", "grid"), ("bayes", "random"), ("bayes", "sobol"), ("sobol", "random"))
+}
+
+
 def name(record: Record) -> str:
     """A record in the words of the page."""
     method = record.spec.config.get("search")
@@ -149,9 +160,11 @@ def brief(summary: Summary) -> str:
     verdicts = [claim.judge(summary) for claim in CLAIMS if claim.id in others]
     words = "; ".join(f"{verdict.claim.statement}: **{verdict.state}**" for verdict in verdicts)
     test = estimate([run.metrics["test_accuracy"] or 0.0 for run in summary.finals]).percent
+    firsts = ", ".join("never" if first is None else str(first) for first in reached(summary, "grid"))
     return (
         f"Best validation accuracy after {len(summary.best_so_far('grid')[0])} trials of one epoch, mean over "
-        f"{len(summary.searches['grid'])} repeats: {bests}. Of the conclusions below: {words}.\n\n"
+        f"{len(summary.searches['grid'])} repeats: {bests}. Of the conclusions below: {words}. Bayesian optimisation "
+        f"was as good as the whole grid in these rounds of the repeats: {firsts}.\n\n"
         f"The best configuration of all ({_words(summary.finals[0].spec.config)}; found by {NAMES[summary.winner]} "
         f"search), trained for {summary.finals[0].spec.config['epochs']} epochs, reaches {test} on the test images."
     )
@@ -305,6 +318,39 @@ def choice(summary: Summary) -> Table:
     )
     header = ("Method", "Best of a search", "Rate", "Momentum", "Kernel", "Its validation", "Diverged")
     return Table(f"{SLUG}-choice", caption, header, body, rows)
+
+
+def sooner(summary: Summary) -> Table:
+    """When Bayesian optimisation is as good as another method is in the end."""
+    body, rows = [], []
+    for other in METHODS:
+        if other == "bayes":
+            continue
+        firsts, ends = reached(summary, other), summary.seconds("bayes")
+        whole = [end[-1] / 60 for end in summary.seconds(other)]
+        minutes = [None if n is None else end[n - 1] / 60 for n, end in zip(firsts, ends, strict=True)]
+        body.append(
+            [NAMES[other], f"{sum(n is not None for n in firsts)} of {len(firsts)}",
+             ", ".join("never" if n is None else str(n) for n in firsts),
+             ", ".join("never" if m is None else f"{m:.1f}" for m in minutes), f"{estimate(whole).mean:.1f}"]
+        )  # fmt: skip
+        rows += [
+            {
+                "other": other,
+                "seed": record.spec.seed,
+                "round": first,
+                "minutes": took,
+                "minutes of the other": all_of_it,
+            }
+            for record, first, took, all_of_it in zip(summary.searches["bayes"], firsts, minutes, whole, strict=True)
+        ]
+    caption = (
+        "When Bayesian optimisation is as good as another method is after all its trials: in how many repeats, in "
+        "which round of each, after how many minutes (model fitting included), and the mean minutes of the other's "
+        "search."
+    )
+    header = ("As good as", "Repeats", "In round", "Minutes until then", "Its own minutes")
+    return Table(f"{SLUG}-sooner", caption, header, body, rows)
 
 
 def cost(summary: Summary) -> Table:

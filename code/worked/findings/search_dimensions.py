@@ -75,6 +75,18 @@ CLAIMS = (
 )  # fmt: skip
 
 
+LEADS = {  # the rows of a table of claims, as below
+    f"dimensions-{count}-bayes-over-{other}": (f"{NAMES['bayes']} > {NAMES[other]}", str(count))
+    for count in COUNTS
+    for other in _OTHERS
+}
+GROWTH = {
+    f"dimensions-{method}-{many}-over-{few}": (NAMES[method], f"{many} > {few}")
+    for method in METHODS
+    for few, many in pairwise(COUNTS)
+}
+
+
 def name(record: Record) -> str:
     """A record in the words of the page."""
     count = record.spec.config["parameters"]
