@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from worked.estimate import estimate, proportion
+from worked.estimate import estimate, number, proportion
 
 
 @pytest.mark.parametrize("n", [2, 5, 30])
@@ -38,3 +38,14 @@ def test_a_proportion_stays_between_0_and_1():
     for wrong in ([], [0.5, 1.0]):
         with pytest.raises(ValueError, match="expected zeros and ones"):
             proportion(wrong)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (0.0, "0"), (0.001, "0.001"), (0.0123, "0.0123"), (-12.345, "−12.3"), (999.7, "1000"), (-1234.5, "−1234"),
+        (5e-5, r"$5.0 \cdot 10^{-5}$"), (2e4, r"$2.0 \cdot 10^{4}$"), (-1.25e9, r"$-1.2 \cdot 10^{9}$"),
+    ],
+)  # fmt: skip
+def test_a_number_far_from_one_has_a_power_of_ten(value, told):
+    assert number(value) == told

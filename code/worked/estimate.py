@@ -27,6 +27,14 @@ def percent(share: float, digits: int = 2) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+def number(value: float) -> str:
+    """A number for a table or a sentence: short, with a power of ten where it is far from 1."""
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
+        return f"{value:.3g}".replace("-", "−") if abs(value) < 999.5 else f"{value:.0f}".replace("-", "−")
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"${mantissa} \\cdot 10^{{{int(exponent)}}}$"
+
+
 def estimate(values: Sequence[float]) -> Estimate:
     """Mean of ``values`` with Student's 95 % interval, mean ± t(0.975, n - 1) s / sqrt(n).
 

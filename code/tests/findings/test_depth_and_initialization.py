@@ -176,12 +176,6 @@ def test_everything_is_shown(records):
     assert findings.FINDINGS.name(records[0]) == "standard normal"
 
 
-def test_numbers_are_short():
-    assert findings._number(0.0123) == "0.0123"
-    assert findings._number(-2.5e-17) == "$-2.5 \\cdot 10^{-17}$"
-    assert findings._number(5e38) == "$5.0 \\cdot 10^{38}$"
-
-
 # -- the study -------------------------------------------------------------------------------------------------------
 
 

@@ -138,7 +138,7 @@ def test_as_good_as_the_grid_before_the_last_round(records, firsts, margins, sta
     # 10 s of training and 2 of proposing a round, against 75 rounds of 10.
     assert row[3].split(", ")[-1] == ("never" if firsts[-1] == 99 else f"{firsts[-1] * 12 / 60:.1f}")
     assert row[4] == "12.5"
-    assert f"rounds of the repeats: {row[2]}." in shown.brief(summary)
+    assert f"in round {row[2]} of the repeats." in shown.brief(summary)
 
 
 def test_time_counts_what_bayesian_search_spends_on_proposing(records):
@@ -178,7 +178,9 @@ def test_everything_is_shown(records):
     assert bayes == ["Bayesian", "10.0", "2.00", "2.00", "2.00", "15.0"]
     assert [row[0] for row in shown.sooner(summary).body] == ["grid", "random", "Sobol"]
     assert set(shown.AFTER_ALL_TRIALS) < set(CLAIMS)
-    assert shown.sensitivities(summary).header[1:] == ("Rate", "Momentum", "Kernel")
+    indices = shown.sensitivities(summary)
+    assert indices.header == ("Parameter", "Sobol trials", "Bayesian trials")
+    assert [row[0] for row in indices.body] == ["Learning rate", "Momentum", "Kernel"]
     assert shown.final(summary).body[0][-1] == "20 to 20"
     told = shown.protocol(summary)
     assert "Of the 60,000 training images, 6,000" in told

@@ -11,7 +11,7 @@ from worked import figures
 from worked.answers import wide_layers
 from worked.answers.wide_layers import LARGEST, RELU_MEAN, RELU_SIZE, RELU_STD, Layer, largest_of, predicted_break
 from worked.claims import Claim
-from worked.estimate import Estimate, estimate, percent, proportion
+from worked.estimate import Estimate, estimate, number, percent, proportion
 from worked.figures import COLOURS, DASHES, Chart, Table
 from worked.findings import Findings
 from worked.records import Record
@@ -174,13 +174,13 @@ def brief(summary: Summary) -> str:
     broken = summary.broken()
     layers = " and ".join(f"in layer {n} in {broken.count(n)}" for n in sorted(set(broken)))
     told = "; ".join(
-        f"{SHORT[s]}: {_number(_power(summary.change(s)))} and {_number(_power(summary.gradient_change(s)))}"
+        f"{SHORT[s]}: {number(_power(summary.change(s)))} and {number(_power(summary.gradient_change(s)))}"
         for s in ("normalised", *ACTIVATED)
     )
     saturated = estimate([float(np.mean(run)) for run in summary.history("normal-tanh", "saturated")])
     return (
         f"Standard normal weights multiply the size of the signal by about $\\sqrt{{{summary.width}}}$ in every layer, "
-        f"and single precision ends at {_number(LARGEST)}. The first number that is not finite stands {layers} "
+        f"and single precision ends at {number(LARGEST)}. The first number that is not finite stands {layers} "
         f"of {len(broken)} networks; predicted is layer {predicted_break(summary.width)}. Tanh prevents this, but "
         f"{percent(saturated.mean, 0)} of its units are saturated, above {SATURATED:g} in size.\n\nFrom the first "
         f"layer to layer {summary.depth} each of the other schemes multiplies the standard deviation, and on the way "
@@ -206,11 +206,11 @@ def first_layers(summary: Summary) -> str:
     """Where the networks break, beside what the law says."""
     layer, width = predicted_break(summary.width), summary.width
     chances = (f"{100 * wide_layers.chance_of_break(n, width):.1f} %" for n in (layer - 1, layer))
-    before, there = (_number(width ** (n / 2)) for n in (layer - 1, layer))
+    before, there = (number(width ** (n / 2)) for n in (layer - 1, layer))
     return (
         f"If every layer multiplies by $\\sqrt{{{width}}}$, layer $l$ has the standard deviation ${width}^{{l/2}}$, "
         f"and the largest of its {width} units is about {largest_of(width):.1f} times as large. Single precision holds "
-        f"numbers up to $(2 - 2^{{-23}})\\,2^{{127}} \\approx$ {_number(LARGEST)}. Layer {layer - 1} has the standard "
+        f"numbers up to $(2 - 2^{{-23}})\\,2^{{127}} \\approx$ {number(LARGEST)}. Layer {layer - 1} has the standard "
         f"deviation {before} and layer {layer} {there}: **layer {layer}** is the first whose largest unit passes the "
         f"limit. At exactly these deviations some unit passes it with probability {' and '.join(chances)}. The "
         "deviations of a network scatter about the law, which can move the break by a layer. Measured: the first "
@@ -226,8 +226,8 @@ def break_table(summary: Summary) -> Table:
         stds = [std[n - 1] for std in summary.history("normal", "std")]
         finite = [math.log10(std) for std in stds if std is not None]
         shares = [estimate([run[n - 1] for run in summary.history("normal", kind)]) for kind in ("infinite", "nan")]
-        measured = _number(_power(finite)) + f" ({len(finite)} of {len(stds)})" if finite else "none finite"
-        body.append([str(n), _number(summary.width ** (n / 2)), measured, *(f"{100 * p.mean:.1f} %" for p in shares)])
+        measured = number(_power(finite)) + f" ({len(finite)} of {len(stds)})" if finite else "none finite"
+        body.append([str(n), number(summary.width ** (n / 2)), measured, *(f"{100 * p.mean:.1f} %" for p in shares)])
         rows.append({"layer": n, "law": summary.width ** (n / 2), "finite_networks": len(finite),
                      "infinite": shares[0].mean, "nan": shares[1].mean})  # fmt: skip
     caption = (
@@ -275,10 +275,10 @@ def layer_table(summary: Summary) -> Table:
             if None not in (*means, *stds):
                 middle = estimate(means)
                 cells = [
-                    f"{_number(middle.mean)} ± {_number(middle.high - middle.mean)}",
-                    _number(_power(map(math.log10, stds))),
+                    f"{number(middle.mean)} ± {number(middle.high - middle.mean)}",
+                    number(_power(map(math.log10, stds))),
                 ]
-            body.append([SHORT[scheme] if n == SHOWN[0] else "", str(n), *cells, _number(_power(gradients))])
+            body.append([SHORT[scheme] if n == SHOWN[0] else "", str(n), *cells, number(_power(gradients))])
             rows += [{"scheme": scheme, "layer": n, "seed": run.spec.seed, "mean": m, "std": s, "log10_gradient": g}
                      for run, m, s, g in zip(summary.runs[scheme], means, stds, gradients, strict=True)]  # fmt: skip
     caption = (
@@ -434,11 +434,3 @@ def _list(layers: Sequence[int]) -> str:
 
 def _plain(value: float) -> str:
     return f"{value:.2g}"
-
-
-def _number(value: float) -> str:
-    """A number for a table or a sentence: short, with a power of ten where it is far from 1."""
-    if value == 0 or 1e-3 <= abs(value) < 1e4:
-        return f"{value:.3g}".replace("-", "−")
-    mantissa, exponent = f"{value:.1e}".split("e")
-    return f"${mantissa} \\cdot 10^{{{int(exponent)}}}$"

@@ -8,16 +8,17 @@ from typing import Any
 
 from worked import figures
 from worked.claims import Claim
-from worked.estimate import estimate, percent
+from worked.estimate import estimate, number, percent
 from worked.figures import Chart, Table
 from worked.findings import Findings
 from worked.records import Record
-from worked.search import EXPLAINED, METHODS
+from worked.search import EXPLAINED, METHODS, Space
 from worked.studies.mnist_search import BATCH_SIZE, KERNELS, SLUG, SPACE, SPLIT_SEED, STUDY, rounds
 from worked.study import StudyError
 from worked.training import best_trial
 
 NAMES = {"grid": "grid", "random": "random", "sobol": "Sobol", "bayes": "Bayesian"}
+WORDS = {"rate": "learning rate", "batch_size": "batch size", "weight_decay": "weight decay", "maps": "number of maps"}
 PASS = 0.985  # test accuracy that the best configuration should reach
 TIMES = 120  # points of the curves against time
 
@@ -107,6 +108,7 @@ def _more_sensitive(one: str, other: str) -> Callable[[Summary], list[float]]:
     return lambda s: minus(s.sensitivity("bayes", one), s.sensitivity("bayes", other))
 
 
+_OTHERS = {"grid": "the grid", "random": "random search", "sobol": "Sobol search"}
 _DIFFERENCE = "difference of the best validation accuracies"
 _INDICES = ("difference of the total indices", "of the surrogate's variance", 1.0)
 
@@ -114,7 +116,7 @@ CLAIMS = (
     *(Claim(f"search-bayes-over-{other}",
             f"with the same number of trials, Bayesian optimisation finds a better configuration than {words}",
             _over("bayes", other), _DIFFERENCE)
-      for other, words in (("grid", "the grid"), ("random", "random search"), ("sobol", "Sobol search"))),
+      for other, words in _OTHERS.items()),
     *(Claim(f"search-bayes-over-{other}-in-time",
             f"in the seconds that {words} takes, Bayesian optimisation, model fitting included, finds a better "
             "configuration",
@@ -150,24 +152,34 @@ FINDINGS = Findings(STUDY, Summary, CLAIMS, name)
 
 
 def _words(config: Mapping[str, Any]) -> str:
-    return f"learning rate {config['rate']:.3g}, momentum {config['momentum']:.3g}, kernel size {config['kernel']}"
+    return f"learning rate {number(config['rate'])}, momentum {config['momentum']:.3g}, kernel size {config['kernel']}"
+
+
+def told(summary: Any, claims: Mapping[Claim, str]) -> str:
+    """The verdicts on claims of which the words say what each is about, in their order."""
+    return "; ".join(f"{words}: **{claim.judge(summary).state}**" for claim, words in claims.items())
 
 
 def brief(summary: Summary) -> str:
     """The answer in a few sentences that are right however the runs fell."""
     bests = ", ".join(f"{NAMES[method]} {estimate(summary.last(method)).percent}" for method in METHODS)
-    others = [f"search-bayes-over-{other}" for other in ("grid", "random", "sobol")]
-    verdicts = [claim.judge(summary) for claim in CLAIMS if claim.id in others]
-    words = "; ".join(f"{verdict.claim.statement}: **{verdict.state}**" for verdict in verdicts)
+    over = {
+        claim: words for claim in CLAIMS for other, words in _OTHERS.items() if claim.id == f"search-bayes-over-{other}"
+    }
     test = estimate([run.metrics["test_accuracy"] or 0.0 for run in summary.finals]).percent
-    firsts = ", ".join("never" if first is None else str(first) for first in reached(summary, "grid"))
+    firsts = [_counted(first) for first in reached(summary, "grid")]
     return (
         f"Best validation accuracy after {len(summary.best_so_far('grid')[0])} trials of one epoch, mean over "
-        f"{len(summary.searches['grid'])} repeats: {bests}. Of the conclusions below: {words}. Bayesian optimisation "
-        f"was as good as the whole grid in these rounds of the repeats: {firsts}.\n\n"
+        f"{len(firsts)} repeats: {bests}. That Bayesian optimisation finds the better configuration in as many "
+        f"trials is, against {told(summary, over)}. It is as good as the whole grid in round {', '.join(firsts)} of "
+        "the repeats.\n\n"
         f"The best configuration of all ({_words(summary.finals[0].spec.config)}; found by {NAMES[summary.winner]} "
         f"search), trained for {summary.finals[0].spec.config['epochs']} epochs, reaches {test} on the test images."
     )
+
+
+def _counted(value: float | None, style: str = "d") -> str:
+    return "never" if value is None else f"{value:{style}}"
 
 
 def protocol(summary: Summary) -> str:
@@ -305,7 +317,7 @@ def choice(summary: Summary) -> Table:
     for method in METHODS:
         best = summary.best(method)
         config, accuracy = best["config"], percent(best["validation_accuracy"])
-        cells = (f"{config['rate']:.3g}", f"{config['momentum']:.3g}", str(config["kernel"]), accuracy)
+        cells = (number(config["rate"]), f"{config['momentum']:.3g}", str(config["kernel"]), accuracy)
         body.append([NAMES[method], estimate(summary.last(method)).percent, *cells, str(summary.diverged(method))])
     rows = [
         {"method": method, "seed": record.spec.seed, **best_trial(record.trials)["config"],
@@ -331,8 +343,8 @@ def sooner(summary: Summary) -> Table:
         minutes = [None if n is None else end[n - 1] / 60 for n, end in zip(firsts, ends, strict=True)]
         body.append(
             [NAMES[other], f"{sum(n is not None for n in firsts)} of {len(firsts)}",
-             ", ".join("never" if n is None else str(n) for n in firsts),
-             ", ".join("never" if m is None else f"{m:.1f}" for m in minutes), f"{estimate(whole).mean:.1f}"]
+             ", ".join(map(_counted, firsts)), ", ".join(_counted(m, ".1f") for m in minutes),
+             f"{estimate(whole).mean:.1f}"]
         )  # fmt: skip
         rows += [
             {
@@ -388,21 +400,24 @@ def _mean(values: Any) -> float:
 
 def sensitivities(summary: Summary) -> Table:
     """The total Sobol index of each parameter in the surrogates, by the method whose trials they were fitted to."""
-    names = [parameter.name for parameter in SPACE]
+    caption = "Total Sobol index of each parameter in the surrogate that Ax fits to a method's trials"
+    return index_table(f"{SLUG}-sensitivities", caption, SPACE, summary.searches)
+
+
+def index_table(label: str, caption: str, space: Space, searches: Mapping[str, Sequence[Record]]) -> Table:
+    """Total Sobol indices by parameter and by the method to whose trials the surrogates were fitted."""
     body = []
-    for method in EXPLAINED:
-        told = [estimate(summary.sensitivity(method, name)) for name in names]
-        body.append([NAMES[method], *(f"{e.mean:.2f} ± {e.high - e.mean:.2f}" for e in told)])
+    for parameter in space:
+        told = (estimate([r.metrics[f"sensitivity_{parameter.name}"] or 0.0 for r in searches[m]]) for m in EXPLAINED)
+        name = WORDS.get(parameter.name, parameter.name)
+        body.append([name.capitalize(), *(f"{e.mean:.2f} ± {e.high - e.mean:.2f}" for e in told)])
     rows = [
-        {"method": method, "seed": record.spec.seed, **{n: record.metrics[f"sensitivity_{n}"] for n in names}}
+        {"method": method, "seed": record.spec.seed, **{p.name: record.metrics[f"sensitivity_{p.name}"] for p in space}}
         for method in EXPLAINED
-        for record in summary.searches[method]
+        for record in searches[method]
     ]
-    caption = (
-        "Total Sobol index of each parameter in the surrogate that Ax fits to a method's trials: mean over the repeats "
-        "± half of its 95 % t interval."
-    )
-    return Table(f"{SLUG}-sensitivities", caption, ("Trials of", *(n.capitalize() for n in names)), body, rows)
+    header = ("Parameter", *(f"{NAMES[method].capitalize()} trials" for method in EXPLAINED))
+    return Table(label, f"{caption}: mean over the repeats ± half of its 95 % t interval.", header, body, rows)
 
 
 def final(summary: Summary) -> Table:
@@ -411,11 +426,11 @@ def final(summary: Summary) -> Table:
     metrics = [f"{split}_accuracy" for split in ("train", "validation", "test")]
     cells = [estimate([run.metrics[metric] or 0.0 for run in summary.finals]).percent for metric in metrics]
     epochs = [run.metrics["selected_epoch"] or 0 for run in summary.finals]
-    body = [[_words(config), *cells, f"{min(epochs):g} to {max(epochs):g}"]]
+    body = [[*cells, f"{min(epochs):g} to {max(epochs):g}"]]
     rows = [{"seed": run.spec.seed, **run.metrics} for run in summary.finals]
     caption = (
-        f"The best configuration of all searches, trained for {config['epochs']} epochs: accuracies of the selected "
-        f"epoch, mean over {len(rows)} seeds ± half of its 95 % t interval."
+        f"The best configuration of all searches ({_words(config)}), trained for {config['epochs']} epochs: accuracies "
+        f"of the selected epoch, mean over {len(rows)} seeds ± half of its 95 % t interval."
     )
-    header = ("Configuration", "Train", "Validation", "Test", "Epoch selected")
+    header = ("Train", "Validation", "Test", "Epoch selected")
     return Table(f"{SLUG}-final", caption, header, body, rows)

@@ -5,16 +5,15 @@ from itertools import pairwise
 
 from worked import figures
 from worked.claims import Claim
-from worked.estimate import Estimate, estimate
+from worked.estimate import estimate
 from worked.figures import Chart, Table
 from worked.findings import Findings
-from worked.findings.mnist_search import NAMES, best_so_far, minus
+from worked.findings.mnist_search import NAMES, WORDS, best_so_far, index_table, minus, told
 from worked.records import Record
 from worked.search import EXPLAINED, METHODS
 from worked.studies.search_dimensions import FIXED, PARAMETERS, SLUG, STUDY
 
 COUNTS = (1, 3, 6)
-WORDS = {"rate": "learning rate", "batch_size": "batch size", "weight_decay": "weight decay", "maps": "number of maps"}
 
 
 class Summary:
@@ -96,24 +95,19 @@ def name(record: Record) -> str:
 FINDINGS = Findings(STUDY, Summary, CLAIMS, name)
 
 
-def _signed(difference: Estimate) -> str:
-    half = 100 * (difference.high - difference.mean)
-    return f"{100 * difference.mean:+.2f} ± {half:.2f}".replace("-", "−")
-
-
 def brief(summary: Summary) -> str:
     """How many parameters each method could use, in words that are right however the runs fell."""
-    told = []
+    bests = []
     for method in METHODS:
         most = max(COUNTS, key=lambda count: sum(summary.last(count, method)))
-        told.append(f"{NAMES[method]} search with {most} ({estimate(summary.last(most, method)).percent})")
+        bests.append(f"{NAMES[method]} search with {most} ({estimate(summary.last(most, method)).percent})")
     trials = len(summary.best_so_far(1, "grid")[0])
-    verdicts = [claim.judge(summary) for claim in CLAIMS if claim.id.endswith(f"{COUNTS[-1]}-over-{COUNTS[-2]}")]
-    words = "; ".join(f"{verdict.claim.statement}: **{verdict.state}**" for verdict in verdicts)
+    few, many = COUNTS[-2:]
+    grown = {claim: NAMES[m] for m in METHODS for claim in CLAIMS if claim.id == f"dimensions-{m}-{many}-over-{few}"}
     return (
         f"How many parameters can be tuned at once? With {trials} shorter trials for {_listed(COUNTS)} parameters, "
-        f"these numbers give each method its best validation accuracy: {', '.join(told)}. Of the conclusions below: "
-        f"{words}."
+        f"these numbers give each method its best validation accuracy: {', '.join(bests)}. That a search ends higher "
+        f"when it tunes {many} parameters than when it tunes {few} is, for {told(summary, grown)}."
     )
 
 
@@ -159,18 +153,17 @@ def accuracies(summary: Summary) -> Table:
     body = []
     for count in COUNTS:
         cells = (estimate(summary.last(count, method)).percent for method in METHODS)
-        leads = (_signed(estimate(ahead(summary, count, other))) for other in _OTHERS)
-        body.append([str(count), *cells, *leads])
+        body.append([str(count), *cells])
     rows = [
         {"parameters": count, "method": method, "seed": record.spec.seed, **_final(record)}
         for (count, method), records in summary.searches.items()
         for record in records
     ]
     caption = (
-        "Best validation accuracy of a search, mean over the repeats ± half of its 95 % t interval, and the lead of "
-        "Bayesian optimisation over the grid and over random search in percentage points, paired by seed."
+        "Best validation accuracy of a search, by the number of parameters: mean over the repeats ± half of its 95 % t "
+        "interval."
     )
-    header = ("Parameters", *(NAMES[m].capitalize() for m in METHODS), "Lead over grid", "Lead over random")
+    header = ("Parameters", *(NAMES[m].capitalize() for m in METHODS))
     return Table(f"{SLUG}-accuracies", caption, header, body, rows)
 
 
@@ -183,19 +176,8 @@ def _final(record: Record) -> dict[str, float | None]:
 
 def sensitivities(summary: Summary) -> Table:
     """The total Sobol index of each of the six parameters in the surrogates of the searches that tuned all."""
-    body = []
-    for method in EXPLAINED:
-        records = summary.searches[COUNTS[-1], method]
-        told = [estimate([r.metrics[f"sensitivity_{p.name}"] or 0.0 for r in records]) for p in PARAMETERS]
-        body.append([NAMES[method], *(f"{e.mean:.2f} ± {e.high - e.mean:.2f}" for e in told)])
-    rows = [
-        {"method": method, "seed": r.spec.seed, **{p.name: r.metrics[f"sensitivity_{p.name}"] for p in PARAMETERS}}
-        for method in EXPLAINED
-        for r in summary.searches[COUNTS[-1], method]
-    ]
     caption = (
-        f"Total Sobol index of each of the {COUNTS[-1]} parameters in the surrogate that Ax fits to a method's trials: "
-        "mean over the repeats ± half of its 95 % t interval."
+        f"Total Sobol index of each of the {COUNTS[-1]} parameters in the surrogate that Ax fits to a method's trials"
     )
-    header = ("Trials of", *(WORDS.get(p.name, p.name).capitalize() for p in PARAMETERS))
-    return Table(f"{SLUG}-sensitivities", caption, header, body, rows)
+    searches = {method: summary.searches[COUNTS[-1], method] for method in EXPLAINED}
+    return index_table(f"{SLUG}-sensitivities", caption, PARAMETERS, searches)
