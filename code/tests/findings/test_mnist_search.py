@@ -185,6 +185,7 @@ def test_everything_is_shown(records):
     told = shown.protocol(summary)
     assert "Of the 60,000 training images, 6,000" in told
     assert "Each method has 75 trials" in told
+    assert "The 1,500 trials of all searches took 4.4 hours" in told
     assert "between $10^{-7}$ and $10^{-3}$, on" in told
     assert "found by Bayesian search" in shown.brief(summary)
     assert {shown.name(r) for r in records} >= {"Sobol search", "the best configuration"}

@@ -24,7 +24,10 @@ def record(spec):
     """A record that was never measured."""
     draw = random.Random(spec.key)
     accuracies = [0.5 + 0.4 * draw.random() for _ in range(spec.config["rounds"])]
-    trials = [{"config": {}, "validation_accuracy": accuracy, "diverged": None} for accuracy in accuracies]
+    trials = [
+        {"config": {}, "validation_accuracy": accuracy, "diverged": None, "seconds": 0.5, "proposal_seconds": 0.25}
+        for accuracy in accuracies
+    ]
     names = [parameter.name for parameter in study.space(spec)]
     metrics = {"validation_accuracy": max(accuracies)} | {f"sensitivity_{name}": draw.random() for name in names}
     return Record(
@@ -79,6 +82,7 @@ def test_everything_is_shown(records):
     told = shown.protocol(summary)
     assert "64 to the power of 1, 4 to the power of 3 or 2 to the power of 6" in told
     assert "6,000 training images" in told
+    assert "The 3,840 trials of all searches took 0.8 hours" in told
     assert "grid search with 6" in shown.brief(shown.Summary(moved(records, 6, "grid", 0.2)))
     assert set(shown.LEADS) | set(shown.GROWTH) < set(CLAIMS)
     assert shown.name(records[0]) == "grid search over 1 parameter"

@@ -217,7 +217,16 @@ def protocol(summary: Summary) -> str:
         "model, and not proposed again.\n\n"
         f"The configuration with the highest validation accuracy of all searches is then trained "
         f"{len(summary.finals)} times for {final['epochs']} epochs; the epoch that counts is the one with the "
-        "highest validation accuracy."
+        f"highest validation accuracy. {trial_hours([r for m in METHODS for r in summary.searches[m]])}"
+    )
+
+
+def trial_hours(searches: Sequence[Record]) -> str:
+    """What searches cost, in words."""
+    trials = [trial for record in searches for trial in record.trials]
+    hours = math.fsum(trial["seconds"] + trial["proposal_seconds"] for trial in trials) / 3600
+    return (
+        f"The {len(trials):,} trials of all searches took {hours:.1f} hours of one processor, model fitting included."
     )
 
 

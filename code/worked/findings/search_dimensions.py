@@ -8,7 +8,7 @@ from worked.claims import Claim
 from worked.estimate import estimate
 from worked.figures import Chart, Table
 from worked.findings import Findings
-from worked.findings.mnist_search import NAMES, WORDS, best_so_far, index_table, minus, told
+from worked.findings.mnist_search import NAMES, WORDS, best_so_far, index_table, minus, told, trial_hours
 from worked.records import Record
 from worked.search import EXPLAINED, METHODS
 from worked.studies.search_dimensions import FIXED, PARAMETERS, SLUG, STUDY
@@ -128,7 +128,8 @@ def protocol(summary: Summary) -> str:
         f"{', '.join(names)}. What it does not tune is fixed: {fixed}. A grid has {levels} "
         "configurations, at the centres of equal parts of the ranges. A trial is one epoch on "
         f"{settings['images']:,} training images; otherwise it is as above, as are the methods. Every search is "
-        f"repeated with {len(settings['seeds'])} seeds."
+        f"repeated with {len(settings['seeds'])} seeds. "
+        f"{trial_hours([record for records in summary.searches.values() for record in records])}"
     )
 
 
