@@ -178,6 +178,7 @@ def test_everything_is_shown(records):
     assert bayes == ["Bayesian", "10.0", "2.00", "2.00", "2.00", "15.0"]
     assert [row[0] for row in shown.sooner(summary).body] == ["grid", "random", "Sobol"]
     assert set(shown.AFTER_ALL_TRIALS) < set(CLAIMS)
+    assert "at most 2 values of 6 parameters, 3 values of 3 parameters, 5 values of 2" in shown.more_parameters(summary)
     indices = shown.sensitivities(summary)
     assert indices.header == ("Parameter", "Sobol trials", "Bayesian trials")
     assert [row[0] for row in indices.body] == ["Learning rate", "Momentum", "Kernel"]

@@ -429,6 +429,18 @@ def index_table(label: str, caption: str, space: Space, searches: Mapping[str, S
     return Table(label, f"{caption}: mean over the repeats ± half of its 95 % t interval.", header, body, rows)
 
 
+def more_parameters(summary: Summary) -> str:
+    """How many parameters a grid of as many trials can have."""
+    trials = len(summary.best_so_far("grid")[0])
+    most = {levels: max(n for n in range(1, trials) if levels**n <= trials) for levels in (2, 3, 5)}
+    told = ", ".join(f"{levels} values of {n} parameters" for levels, n in most.items())
+    return (
+        "The number of a grid's configurations is the product of its levels, so each further parameter takes values "
+        f"from the others: with {trials} trials it can have at most {told}. The other methods try as many values of "
+        "each parameter as they have trials, whatever the number of parameters."
+    )
+
+
 def final(summary: Summary) -> Table:
     """The best configuration, trained again."""
     config = summary.finals[0].spec.config
