@@ -255,7 +255,7 @@ def stacked(name: str, panes: Sequence[Pane], *, caption: str, ylabel: str) -> C
         if n == 0:
             axis.legend(fontsize=9, ncols=2, frameon=False)
     lowest, highest = min(row["mean"] for row in rows), max(row["mean"] for row in rows)
-    axes[0].set_yticks(log_ticks(lowest, highest))
+    axes[0].set_yticks(log_ticks(0.8 * lowest, 1.1 * highest))
     axes[0].set_ylim(0.8 * lowest, 1.1 * highest)
     alt = f"{len(panes)} line charts of {ylabel}, on a logarithmic axis. " + ". ".join(told) + "."
     return Chart(name, drawing, alt, caption, rows)

@@ -150,6 +150,45 @@ def test_time_counts_what_bayesian_search_spends_on_proposing(records):
     assert summary.at("bayes", [1e9] * 5) == summary.last("bayes")
 
 
+def test_a_machine_that_was_slow_for_a_while_does_not_decide(records):
+    """A trial costs what its kernel size costs in all searches; a proposal what was measured."""
+
+    def slower(r, _):
+        return replace(r, trials=[t | {"seconds": 13.0 if t["config"]["kernel"] == 7 else 12.0} for t in r.trials])
+
+    slow = [slower(r, 0) if r.trials else r for r in records]
+    summary = shown.Summary(slow)
+    assert summary.training_seconds == pytest.approx({3: 12.0, 5: 12.0, 7: 13.0})
+    large = sum(t["config"]["kernel"] == 7 for t in summary.searches["bayes"][0].trials)
+    assert summary.seconds("bayes")[0][-1] == pytest.approx(75 * (12 + 2) + large)
+    one = shown.Summary(changed(records, "grid", slower))
+    costs = one.training_seconds
+    for method in ("grid", "random"):
+        kernels = [t["config"]["kernel"] for t in one.searches[method][0].trials]
+        assert one.seconds(method)[0][-1] == pytest.approx(sum(costs[kernel] for kernel in kernels))
+    assert "13.0 s for kernel size 7" in shown.timing(summary)
+
+
+def test_what_the_grid_leaves_out_is_counted(records):
+    def at(momentum):
+        def change(r, _):
+            top = max(range(75), key=lambda n: r.trials[n]["validation_accuracy"] or 0)
+            trials = [t | {"config": t["config"] | {"momentum": momentum}} if n == top else t
+                      for n, t in enumerate(r.trials)]  # fmt: skip
+            return replace(r, trials=trials)
+
+        return change
+
+    grid = [0.0, 0.25, 0.5, 0.75, 1.0] * 15
+    made = [replace(r, trials=[t | {"config": t["config"] | {"momentum": m}}
+                               for t, m in zip(r.trials, grid, strict=True)])
+            if r.spec.config.get("search") == "grid" else r for r in records]  # fmt: skip
+    for method, momentum in (("random", 0.9), ("sobol", 0.75), ("bayes", 1.0)):
+        made = changed(made, method, at(momentum))
+    told = shown.between(shown.Summary(made))
+    assert "0.75 and 1. Of the best configurations of the 15 other searches, 5 lie" in told
+
+
 def test_a_diverged_trial_counts_and_changes_nothing(records):
     summary = shown.Summary(records)
     assert [summary.diverged(method) for method in study.METHODS] == [5] * 4
