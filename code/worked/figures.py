@@ -218,11 +218,11 @@ class Pane:
     series: Mapping[str, Sequence[Sequence[float]]]  # one list of values a seed
 
 
-def stacked(name: str, panes: Sequence[Pane], *, caption: str, ylabel: str) -> Chart:
+def stacked(name: str, panes: Sequence[Pane], *, caption: str, ylabel: str, top: float | None = None) -> Chart:
     """Positive numbers on a logarithmic axis, panels below one another, each with a horizontal axis of its own.
 
     Values hold until the next place, so lines are steps. A line is the geometric mean over the seeds, its band the
-    95 % interval of the logarithm.
+    95 % interval of the logarithm. The axis ends just above ``top``, or the highest mean.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -254,8 +254,8 @@ def stacked(name: str, panes: Sequence[Pane], *, caption: str, ylabel: str) -> C
         axis.yaxis.set_minor_formatter(NullFormatter())
         if n == 0:
             axis.legend(fontsize=9, ncols=2, frameon=False)
-    lowest, highest = min(row["mean"] for row in rows), max(row["mean"] for row in rows)
-    axes[0].set_yticks(log_ticks(0.8 * lowest, 1.1 * highest))
-    axes[0].set_ylim(0.8 * lowest, 1.1 * highest)
+    low, high = 0.8 * min(row["mean"] for row in rows), 1.1 * (top or max(row["mean"] for row in rows))
+    axes[0].set_yticks(log_ticks(low, high))
+    axes[0].set_ylim(low, high)
     alt = f"{len(panes)} line charts of {ylabel}, on a logarithmic axis. " + ". ".join(told) + "."
     return Chart(name, drawing, alt, caption, rows)

@@ -137,8 +137,8 @@ def conversation(client: Any, space: Space) -> Proposals:
 def sensitivity(space: Space, trials: Sequence[Mapping[str, Any]], *, seed: int) -> dict[str, float]:
     """Each parameter's total Sobol index in the surrogate that Ax fits to the trials: Ax's own analysis.
 
-    It is the share of the surrogate's variance over the whole space that would remain on average if all the other
-    parameters were known.
+    The total index is the share of the surrogate's variance over the whole space that would remain on average if all
+    the other parameters were known; the analysis divides the indices by their sum.
     """
     with _quiet():
         client = _client(space, seed, initialize_with_center=False, initialization_budget=0)

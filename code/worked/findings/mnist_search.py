@@ -2,9 +2,10 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate
+from statistics import fmean
 from typing import Any
 
 from worked import figures
@@ -31,11 +32,6 @@ def best_so_far(searches: Sequence[Record]) -> list[list[float]]:
     ]
 
 
-def _mean(values: Iterable[float]) -> float:
-    listed = list(values)
-    return math.fsum(listed) / len(listed)
-
-
 class Summary:
     """The records: ``searches`` by method, and ``finals`` of the best configuration, in the order of the seeds."""
 
@@ -60,7 +56,7 @@ class Summary:
         for method, records in self.searches.items():
             for trial in (trial for record in records for trial in record.trials):
                 by_method[trial["config"]["kernel"]].setdefault(method, []).append(trial["seconds"])
-        return {kernel: _mean(map(_mean, seconds.values())) for kernel, seconds in by_method.items() if seconds}
+        return {kernel: fmean(map(fmean, seconds.values())) for kernel, seconds in by_method.items() if seconds}
 
     def seconds(self, method: str) -> list[list[float]]:
         """The seconds that had passed after each round, for each seed: :attr:`training_seconds` and proposing."""
@@ -123,13 +119,14 @@ def rounds_saved(summary: Summary) -> list[float]:
     return [-1 if first is None else count - first for first in reached(summary, "grid")]
 
 
-def _more_sensitive(one: str, other: str) -> Callable[[Summary], list[float]]:
-    return lambda s: minus(s.sensitivity("bayes", one), s.sensitivity("bayes", other))
+def _more_sensitive(method: str, one: str, other: str) -> Callable[[Summary], list[float]]:
+    return lambda s: minus(s.sensitivity(method, one), s.sensitivity(method, other))
 
 
+ORDER = (("rate", "momentum"), ("momentum", "kernel"))  # which matters more than which
 _OTHERS = {"grid": "the grid", "random": "random search", "sobol": "Sobol search"}
 _DIFFERENCE = "difference of the best validation accuracies"
-_INDICES = ("difference of the total indices", "of the surrogate's variance", 1.0)
+_INDICES = ("difference of the total indices", "of their sum", 1.0)
 
 CLAIMS = (
     *(Claim(f"search-bayes-over-{other}",
@@ -140,22 +137,28 @@ CLAIMS = (
             f"in the seconds that {words} takes, Bayesian optimisation, model fitting included, finds a better "
             "configuration",
             _in_time(other), _DIFFERENCE)
-      for other, words in (("grid", "the grid"), ("random", "random search"))),
+      for other, words in _OTHERS.items()),
     Claim("search-bayes-sooner", "Bayesian optimisation is as good as the whole grid before its own last round",
           rounds_saved, "rounds left", "rounds", 1.0),
     Claim("search-sobol-over-random", "Sobol search finds a better configuration than random search",
           _over("sobol", "random"), _DIFFERENCE),
-    Claim("search-rate-over-momentum", "in the surrogate the learning rate matters more than the momentum",
-          _more_sensitive("rate", "momentum"), *_INDICES),
-    Claim("search-momentum-over-kernel", "in the surrogate the momentum matters more than the kernel size",
-          _more_sensitive("momentum", "kernel"), *_INDICES),
+    *(Claim(f"search-{method}-{one}-over-{other}",
+            f"in the surrogate of the {NAMES[method]} trials the {WORDS.get(one, one)} matters more than the "
+            f"{WORDS.get(other, other)}", _more_sensitive(method, one, other), *_INDICES)
+      for method in EXPLAINED for one, other in ORDER),
     Claim("search-pass",
           f"the best configuration of all searches, trained again for longer, reaches {percent(PASS, 1)} test accuracy",
           lambda s: [run.metrics["test_accuracy"] or 0.0 for run in s.finals], "test accuracy", "%", least=PASS),
 )  # fmt: skip
 
 
-AFTER_ALL_TRIALS = {  # the rows of a table of claims
+MATTERS = {  # the rows of tables of claims
+    f"search-{method}-{one}-over-{other}": (f"{WORDS.get(one, one)} > {WORDS.get(other, other)}", NAMES[method])
+    for method in EXPLAINED
+    for one, other in ORDER
+}
+IN_TIME = {f"search-bayes-over-{other}-in-time": (f"{NAMES['bayes']} > {NAMES[other]}",) for other in _OTHERS}
+AFTER_ALL_TRIALS = {
     f"search-{one}-over-{other}": (f"{NAMES[one]} > {NAMES[other]}",)
     for one, other in (("bayes", "grid"), ("bayes", "random"), ("bayes", "sobol"), ("sobol", "random"))
 }
@@ -175,25 +178,48 @@ def _words(config: Mapping[str, Any]) -> str:
 
 
 def told(summary: Any, claims: Mapping[Claim, str]) -> str:
-    """The verdicts on claims of which the words say what each is about, in their order."""
-    return "; ".join(f"{words}: **{claim.judge(summary).state}**" for claim, words in claims.items())
+    """The verdicts on claims of which the words say what each is about, equal ones together."""
+    states: dict[str, list[str]] = {}
+    for claim, words in claims.items():
+        states.setdefault(claim.judge(summary).state, []).append(words)
+    return "; ".join(f"**{state}** {' and '.join(words)}" for state, words in states.items())
 
 
 def brief(summary: Summary) -> str:
     """The answer in a few sentences that are right however the runs fell."""
     bests = ", ".join(f"{NAMES[method]} {estimate(summary.last(method)).percent}" for method in METHODS)
     over = {
-        claim: words for claim in CLAIMS for other, words in _OTHERS.items() if claim.id == f"search-bayes-over-{other}"
+        claim: f"against {words}"
+        for claim in CLAIMS
+        for other, words in _OTHERS.items()
+        if claim.id == f"search-bayes-over-{other}"
     }
+    matters = {claim: f"for the {NAMES[m]} trials" for claim in CLAIMS for m in EXPLAINED
+               if claim.id == f"search-{m}-rate-over-momentum"}  # fmt: skip
+    minutes = {method: estimate([ends[-1] / 60 for ends in summary.seconds(method)]).mean for method in METHODS}
+    others = [minutes[method] for method in METHODS if method != "bayes"]
     test = estimate([run.metrics["test_accuracy"] or 0.0 for run in summary.finals]).percent
     firsts = [_counted(first) for first in reached(summary, "grid")]
     return (
-        f"Best validation accuracy after {len(summary.best_so_far('grid')[0])} trials of one epoch, mean over "
-        f"{len(firsts)} repeats: {bests}. That Bayesian optimisation finds the better configuration in as many "
-        f"trials is, against {told(summary, over)}. It is as good as the whole grid in round {', '.join(firsts)} of "
-        "the repeats.\n\n"
-        f"The best configuration of all ({_words(summary.finals[0].spec.config)}; found by {NAMES[summary.winner]} "
-        f"search), trained for {summary.finals[0].spec.config['epochs']} epochs, reaches {test} on the test images."
+        f"Best validation accuracy of {len(summary.best_so_far('grid')[0])} trials of one epoch, mean over "
+        f"{len(firsts)} repeats: {bests}. That Bayesian optimisation finds a better configuration in as many trials "
+        f"is {told(summary, over)}. Its repeats were as good as the whole grid in round {', '.join(firsts)}. A search "
+        f"took it {minutes['bayes']:.1f} minutes, model fitting included, and the others {min(others):.1f} to "
+        f"{max(others):.1f}.\n\n"
+        f"That the learning rate matters more than the momentum in Ax's surrogate is {told(summary, matters)}.\n\n"
+        f"The best configuration of all ({_words(summary.finals[0].spec.config)}), trained for "
+        f"{summary.finals[0].spec.config['epochs']} epochs, reaches {test} on the test images. {_found(summary)}"
+    )
+
+
+def _found(summary: Summary) -> str:
+    """Which method found the best configuration, and how close the next method came."""
+    first, second = sorted(METHODS, key=lambda m: summary.best(m)["validation_accuracy"], reverse=True)[:2]
+    held = STUDY.profiles[summary.searches[first][0].spec.profile].settings["validation"]
+    ahead = summary.best(first)["validation_accuracy"] - summary.best(second)["validation_accuracy"]
+    return (
+        f"It was found by {NAMES[first]} search; the best of the next method, {NAMES[second]} search, was right on "
+        f"{round(ahead * held)} of the {held:,} validation images fewer."
     )
 
 
@@ -226,17 +252,18 @@ def protocol(summary: Summary) -> str:
         f"- The *grid* has {profile.settings['rates']} rates, {profile.settings['momenta']} momenta and "
         f"{len(KERNELS)} kernel sizes, evenly spaced with the ends of the ranges, tried in a random order, as the "
         "order of a grid means nothing.\n"
-        "- *Random* search draws each parameter uniformly {cite:p}`bergstra2012`.\n"
+        "- *Random* search draws each parameter uniformly on these scales {cite:p}`bergstra2012`.\n"
         "- *Sobol* search takes the points of a scrambled Sobol sequence {cite:p}`sobol1967`, which cover the space "
         "more evenly.\n"
         "- *Bayesian* optimisation is Ax's own strategy {cite:p}`olson2025` with its default settings: the centre of "
         "the space, a few Sobol points, and from then on the point that BoTorch's acquisition function "
-        "{cite:p}`balandat2020` values most under a Gaussian process fitted to all trials so far.\n\n"
+        "{cite:p}`balandat2020` values most under a Gaussian process fitted to the finished trials.\n\n"
         "A trial whose loss is not finite counts as one of the trials. To Ax it is an abandoned one: left out of the "
         "model, and not proposed again.\n\n"
         f"The configuration with the highest validation accuracy of all searches is then trained "
         f"{len(summary.finals)} times for {final['epochs']} epochs; the epoch that counts is the one with the "
-        f"highest validation accuracy. {trial_hours([r for m in METHODS for r in summary.searches[m]])}"
+        f"highest validation accuracy. Aimed at, before any run, were {percent(PASS, 1)} on the test "
+        f"images. {trial_hours([r for m in METHODS for r in summary.searches[m]])}"
     )
 
 
@@ -255,9 +282,9 @@ def progress(summary: Summary) -> Chart:
         "Against rounds", "round", range(1, len(errors["grid"][0]) + 1), {labels[m]: errors[m] for m in METHODS}
     )
     ends = {method: summary.seconds(method) for method in METHODS}
-    # From the moment at which every search has a trial to the moment at which the first of them has none left.
+    # From the moment at which every search has a trial to the moment at which the last is over.
     start = max(curve[0] for curves in ends.values() for curve in curves)
-    stop = min(curve[-1] for curves in ends.values() for curve in curves)
+    stop = max(curve[-1] for curves in ends.values() for curve in curves)
     moments = [start + (stop - start) * n / (TIMES - 1) for n in range(TIMES)]
     by_time = figures.Pane(
         "Against time", "minutes, model fitting included", [moment / 60 for moment in moments],
@@ -269,11 +296,16 @@ def progress(summary: Summary) -> Chart:
             for m in METHODS
         },
     )  # fmt: skip
+    skipped = len(errors["grid"][0]) // 10
+    top = max(fmean(run[skipped] for run in runs) for runs in errors.values())
     caption = (
         "Validation error of the best trial so far: geometric mean over the repeats and its 95 % interval (bands), "
-        "against rounds and against time. The second panel ends where the first search does."
+        "against rounds and against time. A search that is over keeps its last value. The axis leaves out the high "
+        f"errors of the first {skipped} rounds."
     )
-    return figures.stacked(f"{SLUG}-progress", [by_round, by_time], caption=caption, ylabel="validation error (%)")
+    return figures.stacked(
+        f"{SLUG}-progress", [by_round, by_time], caption=caption, ylabel="validation error (%)", top=top
+    )
 
 
 def timing(summary: Summary) -> str:
@@ -295,9 +327,11 @@ def between(summary: Summary) -> str:
     below, top = momenta[-2:]
     others = [best_trial(r.trials)["config"] for m in METHODS if m != "grid" for r in summary.searches[m]]
     inside = [config for config in others if below < config["momentum"] < top]
+    ends = sum(config["rate"] == SPACE[0].high for config in others)
+    edge = f"Of the {len(others)}, {ends} have the highest rate of the range, so that a better one may lie beyond."
     return (
         f"The grid's two highest momenta are {below:g} and {top:g}. Of the best configurations of the "
-        f"{len(others)} other searches, {len(inside)} lie between the two, where the grid has none."
+        f"{len(others)} other searches, {len(inside)} lie between the two, where the grid has none. {edge}"
     )
 
 
@@ -354,10 +388,12 @@ def looked(summary: Summary) -> Chart:
         for kernel, marker in MARKERS.items()
     ]
     drawing.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=9, frameon=False)
+    any_lost = any(trial["diverged"] for trials in firsts.values() for trial in trials)
+    crosses = " A cross is a trial that diverged." if any_lost else ""
     alt = f"Four panels of momentum against learning rate, a point for each trial. {'; '.join(told)}."
     caption = (
         "The trials of each method's first repeat: learning rate, momentum, kernel size (shape) and validation error "
-        "(colour). A cross is a trial that diverged. The kernel sizes of the grid are drawn side by side."
+        f"(colour).{crosses} The kernel sizes of the grid are drawn side by side."
     )
     return Chart(f"{SLUG}-looked", drawing, alt, caption, rows)
 
@@ -368,18 +404,19 @@ def choice(summary: Summary) -> Table:
     for method in METHODS:
         best = summary.best(method)
         config, accuracy = best["config"], percent(best["validation_accuracy"])
-        cells = (number(config["rate"]), f"{config['momentum']:.3g}", str(config["kernel"]), accuracy)
-        body.append([NAMES[method], estimate(summary.last(method)).percent, *cells, str(summary.diverged(method))])
+        cells = (number(config["rate"]), f"{config['momentum']:.3g}", str(config["kernel"]))
+        body.append([NAMES[method], estimate(summary.last(method)).percent, accuracy, *cells])
     rows = [
         {"method": method, "seed": record.spec.seed, **best_trial(record.trials)["config"],
          "validation_accuracy": best_trial(record.trials)["validation_accuracy"]}
         for method in METHODS for record in summary.searches[method]
     ]  # fmt: skip
+    lost = sum(map(summary.diverged, METHODS))
     caption = (
         "Best validation accuracy of a search, mean over the repeats ± half of its 95 % t interval; the final "
-        "parameters of each method's best repeat, with their accuracy; and the trials of all repeats that diverged."
+        f"parameters of each method's best repeat, with their accuracy. Trials that diverged, in all searches: {lost}."
     )
-    header = ("Method", "Best of a search", "Rate", "Momentum", "Kernel", "Its validation", "Diverged")
+    header = ("Method", "Mean over repeats", "Best repeat", "Rate", "Momentum", "Kernel")
     return Table(f"{SLUG}-choice", caption, header, body, rows)
 
 
@@ -412,7 +449,7 @@ def sooner(summary: Summary) -> Table:
         "which round of each, after how many minutes (model fitting included), and the mean minutes of the other's "
         "search."
     )
-    header = ("As good as", "Repeats", "In round", "Minutes until then", "Its own minutes")
+    header = ("As good as", "Repeats", "In round", "Minutes until then", "Minutes of the other")
     return Table(f"{SLUG}-sooner", caption, header, body, rows)
 
 
@@ -423,12 +460,12 @@ def cost(summary: Summary) -> Table:
         trials = [trial for record in summary.searches[method] for trial in record.trials]
         count = len(summary.searches[method][0].trials)
         thirds = [
-            estimate([_mean(t["proposal_seconds"] for t in record.trials[part]) for record in summary.searches[method]])
+            estimate([fmean(t["proposal_seconds"] for t in record.trials[part]) for record in summary.searches[method]])
             for part in (slice(0, count // 3), slice(count // 3, -(count // 3)), slice(-(count // 3), None))
         ]
         minutes = estimate([ends[-1] / 60 for ends in summary.seconds(method)])
         body.append(
-            [NAMES[method], f"{_mean(t['seconds'] for t in trials):.1f}", *(f"{third.mean:.2f}" for third in thirds),
+            [NAMES[method], f"{fmean(t['seconds'] for t in trials):.1f}", *(f"{third.mean:.2f}" for third in thirds),
              f"{minutes.mean:.1f}"]
         )  # fmt: skip
         rows += [
@@ -447,7 +484,9 @@ def cost(summary: Summary) -> Table:
 
 def sensitivities(summary: Summary) -> Table:
     """The total Sobol index of each parameter in the surrogates, by the method whose trials they were fitted to."""
-    caption = "Total Sobol index of each parameter in the surrogate that Ax fits to a method's trials"
+    caption = (
+        "Total Sobol index of each parameter in the surrogate that Ax fits to a method's trials, divided by their sum"
+    )
     return index_table(f"{SLUG}-sensitivities", caption, SPACE, summary.searches)
 
 
@@ -471,11 +510,10 @@ def more_parameters(summary: Summary) -> str:
     """How many parameters a grid of as many trials can have."""
     trials = len(summary.best_so_far("grid")[0])
     most = {levels: max(n for n in range(1, trials) if levels**n <= trials) for levels in (2, 3, 5)}
-    told = ", ".join(f"{levels} values of {n} parameters" for levels, n in most.items())
+    told = ", ".join(f"with {levels} values each, at most {n} parameters" for levels, n in most.items())
     return (
         "The number of a grid's configurations is the product of its levels, so each further parameter takes values "
-        f"from the others: with {trials} trials it can have at most {told}. The other methods try as many values of "
-        "each parameter as they have trials, whatever the number of parameters."
+        f"from the others: {told} fit in {trials} trials. The other methods do not divide their trials in this way."
     )
 
 
