@@ -228,7 +228,7 @@ def test_everything_is_shown(records):
     assert "A cross is a trial" in looked.caption
     indices = shown.sensitivities(summary)
     assert indices.header == ("Parameter", "Sobol trials", "Bayesian trials")
-    assert [row[0] for row in indices.body] == ["Learning rate", "Momentum", "Kernel"]
+    assert [row[0] for row in indices.body] == ["Learning rate", "Momentum", "Kernel size"]
     assert shown.final(summary).body[0][-1] == "20 to 20"
     told = shown.protocol(summary)
     assert "Of the 60,000 training images, 6,000" in told

@@ -27,6 +27,28 @@ BROKEN = {
 }
 
 
+# what is broken in the dark only -> what the check must say
+DARK = {
+    "<style>@media (prefers-color-scheme: dark) { p.night { color: #222; background: #000 } }</style>"
+    '<p class="night">sooty</p>': "axe color-contrast",
+    "<style>@media (prefers-color-scheme: dark) { h1 { background: url(night.png) } }</style>": "HTTP 404: night.png",
+    "<style>@media (prefers-color-scheme: dark) { h1 { width: 2000px } }</style>": "overflow: the page is",
+    "<script>document.documentElement.dataset.theme = 'light'</script>": "theme: the page is light where dark is asked",
+}
+
+
+def test_the_browser_check_looks_at_the_dark_page_too(tmp_path: Path) -> None:
+    if not chromium():
+        pytest.skip("needs Chromium")
+    for n, broken in enumerate(DARK):
+        (tmp_path / f"{n}.html").write_text(GOOD.replace("</main>", broken + "</main>"), encoding="utf-8")
+    faults = check(tmp_path)
+    for n, said in enumerate(DARK.values()):
+        places = {place for fault, seen in faults.items() if fault.startswith(said) for place in seen}
+        assert places == {f"{n}.html (dark, {width} px)" for width in (1280, 375)}, said
+    assert all("(dark" in place for seen in faults.values() for place in seen)
+
+
 def test_the_browser_check_finds_each_fault_and_no_other(tmp_path: Path) -> None:
     if not chromium():
         pytest.skip("needs Chromium")
