@@ -13,8 +13,10 @@ import torch
 from worked import search
 from worked.machine import StudyError
 from worked.measurement import Context
+from worked.records import Store
 from worked.search import METHODS, Choice, Range, bayesian_search, centres, ends, proposals, sensitivity
 from worked.studies import mnist_search as mnist
+from worked.studies import search_dimensions as dimensions
 from worked.train import Splits
 
 SPACE = mnist.SPACE
@@ -243,3 +245,38 @@ def test_runs_wait_for_all_searches_and_take_the_best(tmp_path):
     assert [run.seed for run in runs] == list(range(5))
     assert {run.config["rate"] for run in runs} == {1e-3}
     assert not any(map(mnist.TRAINING.is_search, runs))
+
+
+# -- the study of more parameters ------------------------------------------------------------------------------------
+
+
+def test_grids_of_one_three_and_six_parameters():
+    profile = dimensions.PROFILES["laptop"]
+    for count in (1, 3, 6):
+        one = dimensions.spec(profile, 0, "grid", count)
+        configs = list(dimensions.method(one))
+        assert len(configs) == 64
+        assert [len({config[p.name] for config in configs}) for p in dimensions.space(one)] == [
+            {1: 64, 3: 4, 6: 2}[count]
+        ] * count
+        assert set(configs[0]).isdisjoint(one.config)  # what is tuned is not fixed
+        assert set(configs[0]) | set(one.config) >= {parameter.name for parameter in dimensions.PARAMETERS}
+
+
+def test_fewer_images_are_loaded_and_a_run_measures():
+    profile = dimensions.PROFILES["smoke"]
+    run = dimensions.spec(profile, 0, "random", 3)
+    splits, _, _ = dimensions.load(run, "cpu")
+    assert (len(splits.train), len(splits.validation)) == (500, 200)
+    done = dimensions.TRAINING.measure(run, Context("cpu"))
+    assert len(done.trials) == 8
+
+
+def test_with_sixteen_maps_it_is_the_network_of_the_exercise():
+    ours, theirs = dimensions.network({"kernel": 5, "maps": 16}), mnist.network({"kernel": 5})
+    assert str(ours[0]) == str(theirs[0])
+    assert [p.shape for p in ours.parameters()] == [p.shape for p in theirs.parameters()]
+
+
+def test_listing_wants_every_search(tmp_path):
+    assert len(dimensions.STUDY.wanted("laptop", Store(tmp_path))) == 3 * 4 * 5

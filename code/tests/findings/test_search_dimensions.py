@@ -1,0 +1,88 @@
+"""Each claim on the number of parameters, its evidence moved just past the boundary; everything that is shown."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from fabricated import whole
+
+from worked.claims import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from worked.findings import search_dimensions as shown
+from worked.records import Record
+from worked.studies import search_dimensions as study
+
+CLAIMS = {claim.id: claim for claim in shown.CLAIMS}
+# The searches whose accuracy speaks for the claim when it rises.
+MOVES = {
+    **{f"dimensions-{n}-bayes-over-{other}": (n, "bayes") for n in (1, 3, 6) for other in ("grid", "random")},
+    **{f"dimensions-{other}-widens": (6, "bayes") for other in ("grid", "random")},
+    **{f"dimensions-{m}-{many}-over-{few}": (many, m) for m in study.METHODS for many, few in ((3, 1), (6, 3))},
+}
+
+
+def record(spec):
+    """A record that was never measured."""
+    draw = random.Random(spec.key)
+    accuracies = [0.5 + 0.4 * draw.random() for _ in range(spec.config["rounds"])]
+    trials = [
+        {"config": {}, "validation_accuracy": accuracy, "diverged": None, "seconds": 0.5, "proposal_seconds": 0.25}
+        for accuracy in accuracies
+    ]
+    names = [parameter.name for parameter in study.space(spec)]
+    metrics = {"validation_accuracy": max(accuracies)} | {f"sensitivity_{name}": draw.random() for name in names}
+    return Record(
+        spec, {"train": "a" * 64, "test": "b" * 64}, metrics, {}, {"losses": [2.3]}, "0" * 64,
+        {"torch": "2.15", "device": "cpu", "device_name": "CPU"}, spec.data["source"], 1.0, "2026-01-01T00:00:00+00:00",
+        trials,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def records():
+    """A laptop set that was never measured."""
+    return whole(study.STUDY, "laptop", record)
+
+
+def moved(records, count, method, by):
+    """The records with the accuracies of some searches moved, by a little more for each seed."""
+    out = []
+    for r in records:
+        if (r.spec.config["parameters"], r.spec.config["search"]) == (count, method):
+            more = by + 2e-4 * (r.spec.seed - 2)
+            trials = [t | {"validation_accuracy": t["validation_accuracy"] + more} for t in r.trials]
+            r = replace(r, trials=trials)
+        out.append(r)
+    return out
+
+
+def test_every_claim_is_moved():
+    assert set(MOVES) == set(CLAIMS)
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_verdict_flips_when_its_evidence_passes_the_boundary(records, name):
+    def judged(by):
+        return CLAIMS[name].judge(shown.Summary(moved(records, *MOVES[name], by)))
+
+    effect, step = judged(0.0).margin, 1e-6
+    assert judged(-effect.low + step).state == SUPPORTED
+    assert judged(-effect.low - step).state == UNDECIDED
+    assert judged(-effect.high + step).state == UNDECIDED
+    assert judged(-effect.high - step).state == NOT_SUPPORTED
+
+
+def test_everything_is_shown(records):
+    summary = shown.Summary(records)
+    table = shown.accuracies(summary)
+    assert [row[0] for row in table.body] == ["1", "3", "6"]
+    assert {len(row) for row in table.body} == {len(table.header)} == {5}
+    assert len(table.rows) == 60
+    assert len(shown.progress(summary).rows) == 3 * 4 * 64
+    assert len(shown.sensitivities(summary).body) == 6
+    told = shown.protocol(summary)
+    assert "64 to the power of 1, 4 to the power of 3 or 2 to the power of 6" in told
+    assert "6,000 training images" in told
+    assert "The 3,840 trials of all searches took 0.8 hours" in told
+    assert "grid search with 6" in shown.brief(shown.Summary(moved(records, 6, "grid", 0.2)))
+    assert set(shown.LEADS) | set(shown.GROWTH) < set(CLAIMS)
+    assert shown.name(records[0]) == "grid search over 1 parameter"
