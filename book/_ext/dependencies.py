@@ -13,24 +13,11 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
-from modulefinder import ModuleFinder
 from pathlib import Path
-from types import CodeType
 
 from nbformat import NotebookNode
 
 from worked.closure import PACKAGE, closure_of_source
-
-_scan = ModuleFinder.scan_opcodes
-
-
-@cache
-def _scanned(code: CodeType) -> tuple:
-    return tuple(_scan(ModuleFinder(), code))
-
-
-# The imports of every page are followed anew: each module is scanned once a build, not once a page.
-ModuleFinder.scan_opcodes = lambda self, co: iter(_scanned(co))  # type: ignore[method-assign]
 
 
 def digest(content: bytes) -> str:

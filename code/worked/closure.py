@@ -3,23 +3,42 @@
 import ast
 import hashlib
 import tempfile
+from collections.abc import Iterator
+from functools import cache
 from modulefinder import ModuleFinder
 from pathlib import Path
+from types import CodeType
+from typing import Any
 
 CODE = Path(__file__).resolve().parents[1]
 PACKAGE = "worked"
 
 
+class _Finder(ModuleFinder):
+    """Scans the same code for imports once a process: a build follows those of every page anew."""
+
+    def __init__(self) -> None:
+        super().__init__(path=[str(CODE)])
+
+    def scan_opcodes(self, co: CodeType) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        return iter(_scanned(co))
+
+
+@cache
+def _scanned(code: CodeType) -> list[tuple[str, tuple[Any, ...]]]:
+    return list(ModuleFinder().scan_opcodes(code))
+
+
 def closure_of_module(name: str) -> dict[str, Path]:
     """The module ``name`` and every module of the package that it imports, inside functions too, by name."""
-    finder = ModuleFinder(path=[str(CODE)])
+    finder = _Finder()
     finder.import_hook(name, fromlist=["*"])
     return _own_modules(finder)
 
 
 def closure_of_source(source: str) -> dict[str, Path]:
     """Every module of the package that the Python ``source`` imports, by name."""
-    finder = ModuleFinder(path=[str(CODE)])
+    finder = _Finder()
     with tempfile.NamedTemporaryFile("w", suffix=".py", encoding="utf-8") as file:
         file.write(source)
         file.flush()
