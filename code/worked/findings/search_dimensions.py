@@ -103,11 +103,15 @@ def brief(summary: Summary) -> str:
         bests.append(f"{NAMES[method]} search with {most} ({estimate(summary.last(most, method)).percent})")
     trials = len(summary.best_so_far(1, "grid")[0])
     few, many = COUNTS[-2:]
-    grown = {claim: NAMES[m] for m in METHODS for claim in CLAIMS if claim.id == f"dimensions-{m}-{many}-over-{few}"}
+    leads = {claim: f"above {words} with {count}" for count in COUNTS for other, words in _OTHERS.items()
+             for claim in CLAIMS if claim.id == f"dimensions-{count}-bayes-over-{other}"}  # fmt: skip
+    grown = {claim: f"for {NAMES[m]} search" for m in METHODS
+             for claim in CLAIMS if claim.id == f"dimensions-{m}-{many}-over-{few}"}  # fmt: skip
     return (
         f"How many parameters can be tuned at once? With {trials} shorter trials for {_listed(COUNTS)} parameters, "
         f"these numbers give each method its best validation accuracy: {', '.join(bests)}. That a search ends higher "
-        f"when it tunes {many} parameters than when it tunes {few} is, for {told(summary, grown)}."
+        f"when it tunes {many} parameters than when it tunes {few} is {told(summary, grown)}. That Bayesian "
+        f"optimisation ends above another method is {told(summary, leads)}."
     )
 
 
