@@ -172,8 +172,8 @@ CLAIMS = (
           f"the best configuration of all searches, trained again for longer, reaches {percent(PASS, 1)} test accuracy",
           lambda s: s.test(s.winner), "test accuracy", "%", least=PASS),
     Claim("search-tuned-over-untuned",
-          "trained for longer, the best configuration of all searches is better on the test images than one that nobody "
-          "tuned",
+          "trained for longer, the best configuration of all searches is better on the test images than one that "
+          "nobody tuned",
           lambda s: minus(s.test(s.winner), s.test("untuned")), _TEST),
     *(Claim(f"search-bayes-over-{other}-longer",
             "trained for longer, the best configuration of Bayesian optimisation is better on the test images than "
