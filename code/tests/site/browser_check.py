@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.resources import files
@@ -85,14 +85,9 @@ def chromium() -> str | None:
     return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-def faults_of(
-    page: Page, address: str, base: str, axe: str, pictured: Callable[[str], None]
-) -> Iterator[tuple[str, str]]:
-    """Open ``address`` in ``page`` and give the colour scheme and one line for each fault.
-
-    ``pictured`` is called once in each scheme.
-    """
-    found: dict[str, None] = {}  # in the order seen, each once
+def opened(page: Page, address: str, base: str, axe: str) -> dict[str, None]:
+    """Open ``address`` in ``page``: the faults of its requests and scripts so far, to which later ones are added."""
+    found: dict[str, None] = {}
 
     def outside(url: str) -> bool:
         return not url.startswith((base, "data:", "blob:"))
@@ -114,32 +109,32 @@ def faults_of(
     page.on("console", on_console)
     page.on("pageerror", lambda error: found.update({f"script error: {error}": None}))
     page.route(outside, lambda route: route.abort())
-    for scheme, rules in AXE_RULES.items():
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        if page.url != address:
-            page.goto(address, wait_until="load")
-            page.add_style_tag(content="* { transition: none !important }")  # or axe sees colours on their way
-            page.evaluate(axe)
-        seen = page.evaluate(MEASURE, scheme)
-        page.wait_for_timeout(100)  # what scripts do after loading
-        yield from ((scheme, f"formula error: {text}") for text in seen["errors"])
-        if seen["formulas"] and not seen["set"]:
-            yield scheme, f"formulas: none of {seen['formulas']} was set"
-        if seen["overflow"] > 0:
-            yield scheme, f"overflow: the page is {seen['overflow']} px wider than its window"
-        yield from ((scheme, f"a table scrolls: {text}") for text in seen["tables"])
-        if seen.get("theme") not in (None, scheme):
-            yield scheme, f"theme: the page is {seen['theme']} where {scheme} is asked for"
-        # axe describes every node that passes, too, unless told otherwise: more than half of its time on a long page.
-        # It also fetches style sheets, for no rule that is asked for here.
-        options = {"runOnly": rules, "resultTypes": ["violations"], "preload": False}
-        result = page.evaluate("options => axe.run(document, options)", options)
-        for violation in result["violations"]:
-            for node in violation["nodes"]:
-                yield scheme, f"axe {violation['id']}: {violation['help']}: {node['html'][:160]}"
-        pictured(scheme)
-        yield from ((scheme, fault) for fault in found)
-        found.clear()
+    page.goto(address, wait_until="load")
+    page.add_style_tag(content="* { transition: none !important }")  # or axe sees colours on their way
+    page.evaluate(axe)
+    return found
+
+
+def faults_in(page: Page, scheme: str, rules: Collection[str]) -> Iterator[str]:
+    """One line for each fault of an open page in a colour scheme."""
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    seen = page.evaluate(MEASURE, scheme)
+    page.wait_for_timeout(100)  # what scripts do after loading
+    yield from (f"formula error: {text}" for text in seen["errors"])
+    if seen["formulas"] and not seen["set"]:
+        yield f"formulas: none of {seen['formulas']} was set"
+    if seen["overflow"] > 0:
+        yield f"overflow: the page is {seen['overflow']} px wider than its window"
+    yield from (f"a table scrolls: {text}" for text in seen["tables"])
+    if seen.get("theme") not in (None, scheme):
+        yield f"theme: the page is {seen['theme']} where {scheme} is asked for"
+    # axe describes every node that passes, too, unless told otherwise: more than half of its time on a long page.
+    # It also fetches style sheets, for no rule that is asked for here.
+    options = {"runOnly": rules, "resultTypes": ["violations"], "preload": False}
+    result = page.evaluate("options => axe.run(document, options)", options)
+    for violation in result["violations"]:
+        for node in violation["nodes"]:
+            yield f"axe {violation['id']}: {violation['help']}: {node['html'][:160]}"
 
 
 def check_size(
@@ -154,14 +149,15 @@ def check_size(
         context = browser.new_context(viewport={"width": width, "height": height})
         for name in names:
             page = context.new_page()
-
-            def pictured(scheme: str, page: Page = page, name: str = name) -> None:
+            loading = opened(page, base + name, base, axe)
+            for scheme, rules in AXE_RULES.items():
+                seen = list(faults_in(page, scheme, rules))
+                for fault in (*seen, *loading):
+                    faults.setdefault(fault, []).append(f"{name} ({scheme}, {width} px)")
+                loading.clear()
                 if screenshots:
                     screenshots.mkdir(parents=True, exist_ok=True)
                     page.screenshot(path=screenshots / f"{name.replace('/', '-')}.{scheme}-{width}.png", full_page=True)
-
-            for scheme, fault in faults_of(page, base + name, base, axe, pictured):
-                faults.setdefault(fault, []).append(f"{name} ({scheme}, {width} px)")
             page.close()
         browser.close()
     return faults
