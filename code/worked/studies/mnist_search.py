@@ -66,10 +66,10 @@ def specs(profile: Profile, stored: Stored) -> Iterator[Spec]:
         for search, record in zip(wanted, records, strict=True):
             trials[search.config["search"]] += record.trials
         configs = [*(best_trial(trials[name])["config"] for name in METHODS), UNTUNED]
+        different = [config for n, config in enumerate(configs) if config not in configs[:n]]
         epochs = profile.settings["final_epochs"]
-        for n, seed in product(range(len(configs)), profile.settings["seeds"]):
-            if configs[n] not in configs[:n]:  # two methods may have found the same
-                yield spec(profile, seed, **configs[n], epochs=epochs)
+        for config, seed in product(different, profile.settings["seeds"]):
+            yield spec(profile, seed, **config, epochs=epochs)
 
 
 def method(search: Spec) -> Proposals:
