@@ -1,17 +1,20 @@
 """How many hyperparameters a search can tune: summary, claims, figure and table of the study `search_dimensions`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from statistics import fmean
+from typing import Any
 
 from worked import figures
 from worked.claims import Claim
-from worked.estimate import estimate
+from worked.estimate import estimate, percent
 from worked.figures import Chart, Table
 from worked.findings import Findings
 from worked.findings.mnist_search import NAMES, WORDS, best_so_far, index_table, minus, told, trial_hours
 from worked.records import Record
 from worked.search import EXPLAINED, METHODS
 from worked.studies.search_dimensions import FIXED, PARAMETERS, SLUG, STUDY
+from worked.training import best_trial
 
 COUNTS = (1, 3, 6)
 
@@ -56,7 +59,7 @@ def _more(method: str, many: int, few: int) -> Callable[[Summary], list[float]]:
 
 
 _DIFFERENCE = "difference of the best validation accuracies"
-_OTHERS = {"grid": "the grid", "random": "random search"}
+_OTHERS = {"grid": "the grid", "random": "random search", "sobol": "Sobol search"}
 
 CLAIMS = (
     *(Claim(f"dimensions-{count}-bayes-over-{other}",
@@ -97,21 +100,18 @@ FINDINGS = Findings(STUDY, Summary, CLAIMS, name)
 
 def brief(summary: Summary) -> str:
     """How many parameters each method could use, in words that are right however the runs fell."""
-    bests = []
-    for method in METHODS:
-        most = max(COUNTS, key=lambda count: sum(summary.last(count, method)))
-        bests.append(f"{NAMES[method]} search with {most} ({estimate(summary.last(most, method)).percent})")
-    trials = len(summary.best_so_far(1, "grid")[0])
+    means = [f"{NAMES[m]} {', '.join(percent(fmean(summary.last(count, m)), 1) for count in COUNTS)}" for m in METHODS]
     few, many = COUNTS[-2:]
-    leads = {claim: f"above {words} with {count}" for count in COUNTS for other, words in _OTHERS.items()
-             for claim in CLAIMS if claim.id == f"dimensions-{count}-bayes-over-{other}"}  # fmt: skip
     grown = {claim: f"for {NAMES[m]} search" for m in METHODS
              for claim in CLAIMS if claim.id == f"dimensions-{m}-{many}-over-{few}"}  # fmt: skip
+    leads = {claim: f"against {words}" for other, words in _OTHERS.items()
+             for claim in CLAIMS if claim.id == f"dimensions-{many}-bayes-over-{other}"}  # fmt: skip
+    trials, repeats = len(summary.best_so_far(1, "grid")[0]), len(summary.last(1, "grid"))
     return (
-        f"How many parameters can be tuned at once? With {trials} shorter trials for {_listed(COUNTS)} parameters, "
-        f"these numbers give each method its best validation accuracy: {', '.join(bests)}. That a search ends higher "
-        f"when it tunes {many} parameters than when it tunes {few} is {told(summary, grown)}. That Bayesian "
-        f"optimisation ends above another method is {told(summary, leads)}."
+        f"How many parameters can be tuned at once? With {trials} shorter trials for {_listed(COUNTS)} parameters, the "
+        f"best validation accuracies are, on average over {repeats} repeats: {'; '.join(means)}. That a search ends "
+        f"higher when it tunes {many} parameters than when it tunes {few} is {told(summary, grown)}. That with {many} "
+        f"Bayesian optimisation ends higher is {told(summary, leads)}."
     )
 
 
@@ -134,6 +134,32 @@ def protocol(summary: Summary) -> str:
         f"{settings['images']:,} training images; otherwise it is as above, as are the methods. Every search is "
         f"repeated with {len(settings['seeds'])} seeds. "
         f"{trial_hours([record for records in summary.searches.values() for record in records])}"
+    )
+
+
+def at_the_ends(summary: Summary) -> str:
+    """How many of the best configurations lie at the ends of the ranges of learning rate, momentum and batch size."""
+    rate, momentum, _, batch = PARAMETERS[:4]
+    best = {m: [best_trial(r.trials)["config"] for r in summary.searches[COUNTS[-1], m]] for m in METHODS}
+    others = [config for method in METHODS if method != "bayes" for config in best[method]]
+
+    def having(configs: Sequence[Mapping[str, Any]], parameter: str, value: object) -> int:
+        return sum(config[parameter] == value for config in configs)
+
+    counts = [
+        having(configs, name, value)
+        for name, value in ((rate.name, rate.high), (momentum.name, momentum.high), (batch.name, batch.values[0]))
+        for configs in (best["bayes"], others)
+    ]
+    told = (
+        f"the highest learning rate of its range in {counts[0]} ({counts[1]}), the highest momentum in {counts[2]} "
+        f"({counts[3]}), and the smallest batch, with which an epoch has most steps, in {counts[4]} ({counts[5]})"
+    )
+    return (
+        f"The best configurations of the {len(best['bayes'])} Bayesian searches over {COUNTS[-1]} parameters (in "
+        f"brackets: of the {len(others)} searches by the other methods) have {told}. The middles of a grid never are "
+        "the end of a range, and points drawn at random or from a Sobol sequence hardly ever. How the methods compare "
+        "where the best configuration lies well inside the ranges, this study does not say."
     )
 
 
