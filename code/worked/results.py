@@ -144,7 +144,8 @@ class Results:
         for verdict, cells in zip(verdicts, rows.values(), strict=True):
             told, low, high = verdict.words
             kind = f"#claim-{verdict.claim.id} .verdict .{verdict.state.replace(' ', '-')}"
-            body.append([*cells, f"{told} ({low} to {high})", f"[{verdict.state}]{{{kind}}}"])
+            interval = f"({low}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high})"  # a phone's line breaks before it
+            body.append([*cells, f"{told} {interval}", f"[{verdict.state}]{{{kind}}}"])
         header = (*header, effect.split()[0].capitalize(), "Verdict")
         numbers = [
             {**told, "interval": "{} to {}".format(*told["interval"])} for told in (v.as_json() for v in verdicts)
@@ -172,7 +173,7 @@ class Results:
 
     def record_list(self) -> Text:
         """Every record with its key, what it is, and when and how long it ran."""
-        lines = [":::{dropdown} All records of this page", ""]
+        lines = [f":::{{dropdown}} All {len(self.records)} records of the study *{self.study.title}*", ""]
         for record in self.records:
             config = re.sub(r"[{}\"']", "", ", ".join(f"{k} {v}" for k, v in record.spec.config.items()))
             lines.append(

@@ -7,7 +7,7 @@ from typing import Any
 
 from worked import figures
 from worked.claims import Claim
-from worked.estimate import estimate, percent
+from worked.estimate import estimate
 from worked.figures import Chart, Table
 from worked.findings import Findings
 from worked.findings.mnist_search import NAMES, WORDS, best_so_far, index_table, minus, told, trial_hours
@@ -100,7 +100,9 @@ FINDINGS = Findings(STUDY, Summary, CLAIMS, name)
 
 def brief(summary: Summary) -> str:
     """How many parameters each method could use, in words that are right however the runs fell."""
-    means = [f"{NAMES[m]} {', '.join(percent(fmean(summary.last(count, m)), 1) for count in COUNTS)}" for m in METHODS]
+    means = [
+        f"{NAMES[m]} {', '.join(f'{100 * fmean(summary.last(count, m)):.1f}' for count in COUNTS)} %" for m in METHODS
+    ]
     few, many = COUNTS[-2:]
     grown = {claim: f"for {NAMES[m]} search" for m in METHODS
              for claim in CLAIMS if claim.id == f"dimensions-{m}-{many}-over-{few}"}  # fmt: skip
@@ -208,7 +210,8 @@ def _final(record: Record) -> dict[str, float | None]:
 def sensitivities(summary: Summary) -> Table:
     """The total Sobol index of each of the six parameters in the surrogates of the searches that tuned all."""
     caption = (
-        f"Total Sobol index of each of the {COUNTS[-1]} parameters in the surrogate that Ax fits to a method's trials"
+        f"Total Sobol index of each of the {COUNTS[-1]} parameters in the surrogate that Ax fits to a method's trials, "
+        "divided by their sum"
     )
     searches = {method: summary.searches[COUNTS[-1], method] for method in EXPLAINED}
     return index_table(f"{SLUG}-sensitivities", caption, PARAMETERS, searches)
