@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; each series also has its own dash.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
-DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (4, 1.5, 1, 1.5)))
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#4D4D4D")
+DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (4, 1.5, 1, 1.5)), (0, (8, 2)))
 STYLE: dict[Any, Any] = {
     "font.size": 10.5,
     "axes.titlesize": 11,
@@ -257,5 +257,7 @@ def stacked(name: str, panes: Sequence[Pane], *, caption: str, ylabel: str, top:
     low, high = 0.8 * min(row["mean"] for row in rows), 1.1 * (top or max(row["mean"] for row in rows))
     axes[0].set_yticks(log_ticks(low, high))
     axes[0].set_ylim(low, high)
-    alt = f"{len(panes)} line charts of {ylabel}, on a logarithmic axis. " + ". ".join(told) + "."
+    alt = (
+        f"{len(panes)} line chart{'s' * (len(panes) > 1)} of {ylabel}, on a logarithmic axis. " + ". ".join(told) + "."
+    )
     return Chart(name, drawing, alt, caption, rows)

@@ -38,6 +38,7 @@ def record(spec):
             f"{split}_accuracy": 0.987 + draw.uniform(-1e-3, 1e-3) for split in ("train", "validation", "test")
         }
         metrics = {"selected_epoch": 20, **accuracies}
+        history = {"validation_accuracy": [0.97 + draw.uniform(-1e-3, 1e-3), *[0.98] * 18, 0.985]}
     return Record(
         spec, {"train": "a" * 64, "test": "b" * 64}, metrics, history, {"losses": [2.3]}, "0" * 64,
         {"torch": "2.15", "device": "cpu", "device_name": "CPU"}, spec.data["source"], 1.0, "2026-01-01T00:00:00+00:00",
@@ -86,6 +87,16 @@ def metric(name, by):
     return lambda r, more: replace(r, metrics=r.metrics | {name: r.metrics[name] + by + more})
 
 
+def ending(by):
+    """Move the validation accuracy after the last epoch."""
+
+    def change(r, more):
+        *before, last = r.history["validation_accuracy"]
+        return replace(r, history={"validation_accuracy": [*before, last + by + more]})
+
+    return change
+
+
 # The records and the change that speaks for the claim when it is positive.
 MOVES = {
     "search-bayes-over-grid": ("bayes", lifted),
@@ -106,6 +117,7 @@ MOVES = {
         f"search-bayes-over-{other}-longer": ("longer bayes", lambda by: metric("test_accuracy", by))
         for other in ("grid", "random", "sobol")
     },
+    **{f"search-{name}-gains": (f"longer {name}", ending) for name in (*study.METHODS, "untuned")},
 }
 
 
@@ -240,6 +252,10 @@ def test_everything_is_shown(records):
     assert [row[0] for row in shown.sooner(summary).body] == ["grid", "random", "Sobol"]
     assert set(shown.AFTER_ALL_TRIALS) < set(CLAIMS)
     assert set(shown.MATTERS) | set(shown.IN_TIME) | set(shown.FOR_LONGER) < set(CLAIMS)
+    assert len(set(shown.GAINS) & set(CLAIMS)) == 5
+    longer = shown.epochs(summary)
+    assert len(longer.rows) == 5 * 20
+    assert longer.alt.startswith("1 line chart of validation error")
     assert "Trials that diverged, in all searches: 20." in shown.choice(summary).caption
     assert "A cross is a trial" in looked.caption
     indices = shown.sensitivities(summary)

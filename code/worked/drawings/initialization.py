@@ -39,7 +39,7 @@ def depth(variances: Mapping[str, Sequence[float]]) -> Chart:
     """The variance of the pre-activations against depth; a line for each activation and scale."""
     drawing, (axis,) = panels([""], columns=1, height=2.9)
     rows, told = [], []
-    for (name, values), colour, dash in zip(variances.items(), COLOURS, DASHES, strict=True):
+    for (name, values), colour, dash in zip(variances.items(), COLOURS, DASHES, strict=False):
         layers = range(1, len(values) + 1)
         axis.plot(layers, values, color=colour, linestyle=dash, label=name)
         rows += [{"network": name, "layer": n, "variance": v} for n, v in zip(layers, values, strict=True)]

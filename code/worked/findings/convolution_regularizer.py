@@ -155,7 +155,7 @@ def curves(summary: Summary) -> Chart:
     drawing, axes = panels(list(titles.values()), height=2.9)
     rows, told = [], []
     for axis, (metric, title) in zip(axes, titles.items(), strict=False):
-        for strength, colour, dash in zip(shown, COLOURS, DASHES, strict=True):
+        for strength, colour, dash in zip(shown, COLOURS, DASHES, strict=False):
             runs = summary.dense[strength, strength, FEW]
             steps = recorded(runs[0].spec.config["steps"])
             points = [_geometric(at) for at in zip(*(run.history[metric] for run in runs), strict=True)]

@@ -381,7 +381,7 @@ def _learning(summary: Summary, network: str) -> Chart:
     with matplotlib.rc_context(figures.STYLE):
         drawing = Figure(figsize=(5.6, 4.6), layout="constrained")
         axis = drawing.subplots()
-    for setting, colour in zip(SETTINGS, figures.COLOURS, strict=True):
+    for setting, colour in zip(SETTINGS, figures.COLOURS, strict=False):
         for split, style in styles.items():
             course = _course(summary.runs[network, "original", setting], split, per_epoch)
             means = [loss.mean for _, loss in course]
@@ -400,7 +400,7 @@ def _learning(summary: Summary, network: str) -> Chart:
     above = axis.secondary_xaxis("top", (lambda x: x / per_epoch, lambda x: x * per_epoch))
     above.set_xlabel("epoch")
     above.set_xticks(range(0, epochs + 1, max(1, epochs // 4)))
-    handles = [Line2D([], [], color=c, label=SHORT[name]) for name, c in zip(SETTINGS, figures.COLOURS, strict=True)]
+    handles = [Line2D([], [], color=c, label=SHORT[name]) for name, c in zip(SETTINGS, figures.COLOURS, strict=False)]
     handles += [Line2D([], [], color="gray", linestyle=style, label=split) for split, style in styles.items()]
     drawing.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     caption = (

@@ -101,6 +101,10 @@ class Summary:
         """The test accuracies of the finals of one name, for each seed."""
         return [run.metrics["test_accuracy"] or 0.0 for run in self.finals[name]]
 
+    def after_each_epoch(self, name: str) -> list[list[float]]:
+        """The validation accuracies of the finals of one name after each epoch, for each seed."""
+        return [run.history["validation_accuracy"] for run in self.finals[name]]
+
     def sensitivity(self, method: str, parameter: str) -> list[float]:
         """A parameter's total index in the surrogate of a method's trials, for each seed."""
         return [record.metrics[f"sensitivity_{parameter}"] or 0.0 for record in self.searches[method]]
@@ -144,8 +148,16 @@ def _longer(other: str) -> Callable[[Summary], list[float]]:
     return lambda s: minus(s.test("bayes"), s.test(other))
 
 
+def _gains(name: str) -> Callable[[Summary], list[float]]:
+    return lambda s: [accuracies[-1] - accuracies[0] for accuracies in s.after_each_epoch(name)]
+
+
 ORDER = (("rate", "momentum"), ("momentum", "kernel"))  # which matters more than which
 _OTHERS = {"grid": "the grid", "random": "random search", "sobol": "Sobol search"}
+_KINDS = {
+    **{m: f"the best configuration of {NAMES[m]} search" for m in METHODS},
+    "untuned": "the untuned configuration",
+}
 _TEST = "difference of the test accuracies"
 _DIFFERENCE = "difference of the best validation accuracies"
 _INDICES = "difference of the parts of the indices' sum"
@@ -179,6 +191,10 @@ CLAIMS = (
             "trained for longer, the best configuration of Bayesian optimisation is better on the test images than "
             f"that of {words}", _longer(other), _TEST)
       for other, words in _OTHERS.items()),
+    *(Claim(f"search-{name}-gains",
+            f"{kind} has a higher validation accuracy after the last epoch than after the first",
+            _gains(name), "change of the validation accuracy")
+      for name, kind in _KINDS.items()),
 )  # fmt: skip
 
 
@@ -188,6 +204,7 @@ MATTERS = {  # the rows of tables of claims
     for one, other in ORDER
 }
 IN_TIME = {f"search-bayes-over-{other}-in-time": (f"{NAMES['bayes']} > {NAMES[other]}",) for other in _OTHERS}
+GAINS = {f"search-{name}-gains": (NAMES.get(name, name),) for name in _KINDS}
 FOR_LONGER = {f"search-bayes-over-{other}-longer": (f"{NAMES['bayes']} > {NAMES[other]}",) for other in _OTHERS} | {
     "search-tuned-over-untuned": ("best of all > untuned",)
 }
@@ -544,6 +561,21 @@ def index_table(label: str, caption: str, space: Space, searches: Mapping[str, S
     ]
     header = ("Parameter", *(f"{NAMES[method].capitalize()} trials" for method in EXPLAINED))
     return Table(label, f"{caption}: mean over the repeats ± half of its 95 % t interval.", header, body, rows)
+
+
+def epochs(summary: Summary) -> Chart:
+    """Validation error of the finals after each epoch."""
+    errors = {
+        NAMES.get(name, name): [[100 * (1 - a) for a in accuracies] for accuracies in summary.after_each_epoch(name)]
+        for name in summary.finals
+    }
+    count = len(next(iter(errors.values()))[0])
+    pane = figures.Pane("The best configuration of each method", "epoch", range(1, count + 1), errors)
+    caption = (
+        "Validation error after each epoch of each method's best configuration, and of the untuned one: geometric mean "
+        f"over the seeds and its 95 % interval (bands). The search saw only the first of the {count} epochs."
+    )
+    return figures.stacked(f"{SLUG}-epochs", [pane], caption=caption, ylabel="validation error (%)")
 
 
 def final(summary: Summary) -> Table:

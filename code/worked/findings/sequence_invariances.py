@@ -143,7 +143,7 @@ def accuracies(summary: Summary) -> Chart:
 def _dots(axis: "Axes", points: dict[str, Estimate]) -> None:
     """One point with its interval for each name, the first on top."""
     heights = range(len(points))[::-1]
-    for height, point, colour in zip(heights, points.values(), (*figures.COLOURS, "#666666"), strict=True):
+    for height, point, colour in zip(heights, points.values(), figures.COLOURS, strict=True):
         half = point.high - point.mean
         axis.errorbar(point.mean, height, xerr=half, fmt="o", color=colour, capsize=3, markersize=5)
     axis.set_yticks(list(heights), labels=[NAMES[name] for name in points])

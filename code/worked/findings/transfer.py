@@ -375,7 +375,7 @@ def sizes(summary: Summary) -> Chart:
         drawing = Figure(figsize=(5.6, 5.6), layout="constrained")
         above, below = drawing.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     rows, told = [], []
-    for way, colour, dash in zip(WAYS, figures.COLOURS, figures.DASHES, strict=True):
+    for way, colour, dash in zip(WAYS, figures.COLOURS, figures.DASHES, strict=False):
         for axis, name in ((above, "accuracy"), (below, "gain over scratch")):
             if axis is below and way != "all":
                 continue
