@@ -276,6 +276,7 @@ def test_everything_is_shown(records):
     )
     assert "**supported** against the grid and against random search and against Sobol search." in shown.brief(summary)
     assert "one that nobody tuned (learning rate 0.001, momentum 0.9, kernel size 5) reaches" in shown.brief(summary)
+    assert "That tuning gains on it is **undecided** (difference of the test accuracies" in shown.brief(summary)
     assert "took it 15.0 minutes, model fitting included, and the others 12.5 to 12.5." in shown.brief(summary)
     assert {shown.name(r) for r in records} >= {"Sobol search", "a configuration trained for longer"}
 

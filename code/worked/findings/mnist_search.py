@@ -227,42 +227,38 @@ def _words(config: Mapping[str, Any]) -> str:
     return f"learning rate {number(config['rate'])}, momentum {config['momentum']:.3g}, kernel size {config['kernel']}"
 
 
-def told(summary: Any, claims: Mapping[Claim, str]) -> str:
-    """The verdicts on claims of which the words say what each is about, equal ones together."""
+def told(summary: Any, claims: Sequence[Claim], about: Mapping[str, str]) -> str:
+    """The verdicts on some of the claims, by name with words on what each is about, equal ones together."""
+    known = {claim.id: claim for claim in claims}
     states: dict[str, list[str]] = {}
-    for claim, words in claims.items():
-        states.setdefault(claim.judge(summary).state, []).append(words)
+    for name, words in about.items():
+        states.setdefault(known[name].judge(summary).state, []).append(words)
     return "; ".join(f"**{state}** {' and '.join(words)}" for state, words in states.items())
 
 
 def brief(summary: Summary) -> str:
     """The answer in a few sentences that are right however the runs fell."""
     bests = ", ".join(f"{NAMES[method]} {estimate(summary.last(method)).percent}" for method in METHODS)
-    over = {
-        claim: f"against {words}"
-        for claim in CLAIMS
-        for other, words in _OTHERS.items()
-        if claim.id == f"search-bayes-over-{other}"
-    }
-    matters = {claim: f"for the {NAMES[m]} trials" for claim in CLAIMS for m in EXPLAINED
-               if claim.id == f"search-{m}-rate-over-momentum"}  # fmt: skip
+    over = {f"search-bayes-over-{other}": f"against {words}" for other, words in _OTHERS.items()}
+    longer = {f"{claim}-longer": words for claim, words in over.items()}
+    matters = {f"search-{m}-rate-over-momentum": f"for the {NAMES[m]} trials" for m in EXPLAINED}
     minutes = {method: estimate([ends[-1] / 60 for ends in summary.seconds(method)]).mean for method in METHODS}
     others = [minutes[method] for method in METHODS if method != "bayes"]
-    longer = {claim: f"against {words}" for claim in CLAIMS for other, words in _OTHERS.items()
-              if claim.id == f"search-bayes-over-{other}-longer"}  # fmt: skip
     best = summary.finals[summary.winner][0].spec.config
+    gain = next(claim for claim in CLAIMS if claim.id == "search-tuned-over-untuned").judge(summary)
     firsts = [_counted(first) for first in reached(summary, "grid")]
     return (
         f"Best validation accuracy of {len(summary.best_so_far('grid')[0])} trials of one epoch, mean over "
         f"{len(firsts)} repeats: {bests}. That Bayesian optimisation finds a better configuration in as many trials "
-        f"is {told(summary, over)}. Its repeats were as good as the whole grid in round {', '.join(firsts)}. A search "
+        f"is {told(summary, CLAIMS, over)}. Its repeats were as good as the whole grid in round {', '.join(firsts)}. A search "
         f"took it {minutes['bayes']:.1f} minutes, model fitting included, and the others {min(others):.1f} to "
         f"{max(others):.1f}.\n\n"
-        f"That the learning rate matters more than the momentum in Ax's surrogate is {told(summary, matters)}.\n\n"
+        f"That the learning rate matters more than the momentum in Ax's surrogate is {told(summary, CLAIMS, matters)}.\n\n"
         f"The best configuration of all ({_words(best)}), trained for {best['epochs']} epochs, reaches "
         f"{estimate(summary.test(summary.winner)).percent} on the test images; one that nobody tuned "
-        f"({_words(UNTUNED)}) reaches {estimate(summary.test('untuned')).percent}. {_found(summary)} That Bayesian "
-        f"optimisation's best one, trained for as long, is better on the test images is {told(summary, longer)}."
+        f"({_words(UNTUNED)}) reaches {estimate(summary.test('untuned')).percent}. That tuning gains on it is "
+        f"**{gain.state}** ({gain.numbers}). {_found(summary)} That Bayesian "
+        f"optimisation's best one, trained for as long, is better on the test images is {told(summary, CLAIMS, longer)}."
     )
 
 
