@@ -250,15 +250,16 @@ def brief(summary: Summary) -> str:
     return (
         f"Best validation accuracy of {len(summary.best_so_far('grid')[0])} trials of one epoch, mean over "
         f"{len(firsts)} repeats: {bests}. That Bayesian optimisation finds a better configuration in as many trials "
-        f"is {told(summary, CLAIMS, over)}. Its repeats were as good as the whole grid in round {', '.join(firsts)}. A search "
-        f"took it {minutes['bayes']:.1f} minutes, model fitting included, and the others {min(others):.1f} to "
+        f"is {told(summary, CLAIMS, over)}. Its repeats were as good as the whole grid in round {', '.join(firsts)}. A "
+        f"search took it {minutes['bayes']:.1f} minutes, model fitting included, and the others {min(others):.1f} to "
         f"{max(others):.1f}.\n\n"
-        f"That the learning rate matters more than the momentum in Ax's surrogate is {told(summary, CLAIMS, matters)}.\n\n"
+        "That the learning rate matters more than the momentum in Ax's surrogate is "
+        f"{told(summary, CLAIMS, matters)}.\n\n"
         f"The best configuration of all ({_words(best)}), trained for {best['epochs']} epochs, reaches "
         f"{estimate(summary.test(summary.winner)).percent} on the test images; one that nobody tuned "
         f"({_words(UNTUNED)}) reaches {estimate(summary.test('untuned')).percent}. That tuning gains on it is "
-        f"**{gain.state}** ({gain.numbers}). {_found(summary)} That Bayesian "
-        f"optimisation's best one, trained for as long, is better on the test images is {told(summary, CLAIMS, longer)}."
+        f"**{gain.state}** ({gain.numbers}). {_found(summary)} That Bayesian optimisation's best one, trained for as "
+        f"long, is better on the test images is {told(summary, CLAIMS, longer)}."
     )
 
 

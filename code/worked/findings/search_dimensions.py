@@ -110,8 +110,8 @@ def brief(summary: Summary) -> str:
     return (
         f"How many parameters can be tuned at once? With {trials} shorter trials for {_listed(COUNTS)} parameters, the "
         f"best validation accuracies are, on average over {repeats} repeats: {'; '.join(means)}. That a search ends "
-        f"higher when it tunes {many} parameters than when it tunes {few} is {told(summary, CLAIMS, grown)}. That with {many} "
-        f"Bayesian optimisation ends higher is {told(summary, CLAIMS, leads)}."
+        f"higher when it tunes {many} parameters than when it tunes {few} is {told(summary, CLAIMS, grown)}. That with "
+        f"{many} Bayesian optimisation ends higher is {told(summary, CLAIMS, leads)}."
     )
 
 
