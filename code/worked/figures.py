@@ -226,7 +226,7 @@ def stacked(name: str, panes: Sequence[Pane], *, caption: str, ylabel: str, top:
     """
     import matplotlib
     from matplotlib.figure import Figure
-    from matplotlib.ticker import NullFormatter, ScalarFormatter
+    from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 
     with matplotlib.rc_context(STYLE):
         drawing = Figure(figsize=(5.6, 2.7 * len(panes)), layout="constrained")
@@ -252,6 +252,7 @@ def stacked(name: str, panes: Sequence[Pane], *, caption: str, ylabel: str, top:
         axis.set(title=pane.title, xlabel=pane.xlabel, ylabel=ylabel, yscale="log")
         axis.yaxis.set_major_formatter(ScalarFormatter())
         axis.yaxis.set_minor_formatter(NullFormatter())
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         if n == 0:
             axis.legend(fontsize=9, ncols=2, frameon=False)
     low, high = 0.8 * min(row["mean"] for row in rows), 1.1 * (top or max(row["mean"] for row in rows))

@@ -221,6 +221,7 @@ def test_what_the_grid_leaves_out_is_counted(records):
     told = shown.between(shown.Summary(made))
     assert "0.75 and 1. Of the best configurations of the 15 other searches, 5 lie" in told
     assert "Of the 15, 0 have the highest rate" in told
+    assert "The best configuration of Bayesian search has a momentum of 1." in shown.undamped(shown.Summary(made))
 
 
 def test_a_diverged_trial_counts_and_changes_nothing(records):
@@ -253,6 +254,7 @@ def test_everything_is_shown(records):
     assert set(shown.AFTER_ALL_TRIALS) < set(CLAIMS)
     assert set(shown.MATTERS) | set(shown.IN_TIME) | set(shown.FOR_LONGER) < set(CLAIMS)
     assert len(set(shown.GAINS) & set(CLAIMS)) == 5
+    assert shown.undamped(summary).startswith("No method's best configuration")
     longer = shown.epochs(summary)
     assert len(longer.rows) == 5 * 20
     assert longer.alt.startswith("1 line chart of validation error")

@@ -575,6 +575,18 @@ def epochs(summary: Summary) -> Chart:
     return figures.stacked(f"{SLUG}-epochs", [pane], caption=caption, ylabel="validation error (%)")
 
 
+def undamped(summary: Summary) -> str:
+    """What a momentum of 1 does, where a method's best configuration has it."""
+    having = [NAMES[m] for m in METHODS if summary.best(m)["config"]["momentum"] == 1]
+    if not having:
+        return "No method's best configuration has a momentum of 1, with which training need not settle."
+    return (
+        f"The best configuration of {' and '.join(having)} search has a momentum of 1. With it no gradient is ever "
+        "forgotten: the velocity is their sum since the first step, and nothing brings it to rest, which a "
+        "trial of one epoch need not show."
+    )
+
+
 def final(summary: Summary) -> Table:
     """Each method's best configuration and the untuned one, trained for longer."""
     body = []
