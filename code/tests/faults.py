@@ -47,6 +47,7 @@ class Bench:
         """Start a command; no file that it writes may grow beyond `file_limit` bytes."""
 
         def limit() -> None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job would ignore it
             if file_limit is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 

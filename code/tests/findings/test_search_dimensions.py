@@ -17,7 +17,8 @@ OTHERS = ("grid", "random", "sobol")
 MOVES = {
     **{f"dimensions-{n}-bayes-over-{other}": (n, "bayes") for n in (1, 3, 6) for other in OTHERS},
     **{f"dimensions-{other}-widens": (6, "bayes") for other in OTHERS},
-    **{f"dimensions-{m}-{many}-over-{few}": (many, m) for m in study.METHODS for many, few in ((3, 1), (6, 3))},
+    **{f"dimensions-{n}-random-over-grid": (n, "random") for n in (1, 3, 6)},
+    **{f"dimensions-{m}-{many}-over-{few}": (many, m) for m in study.METHODS for many, few in ((3, 1), (6, 3), (6, 1))},
 }
 
 
@@ -91,8 +92,20 @@ def test_everything_is_shown(records):
     assert "6,000 training images" in told
     assert "The 3,840 trials of all searches took 0.8 hours" in told
     told = shown.at_the_ends(summary)
-    assert "the highest learning rate of its range in 5 (15), the highest momentum in 0 (0), and the smallest" in told
-    assert "most steps, in 5 (0)." in told
+    assert "5 have the highest learning rate of the range, 0 the highest momentum and 5 the smallest batch" in told
+    assert "Of those of the 15 other searches, 15 have the first, 0 the second and 0 the third." in told
+    ranges = shown.space(summary)
+    assert ranges.body[0][2] == "–"
+    assert ranges.body[1] == ["2. Momentum", "0 to 1", "0.9", "4 from 0.125 to 0.875", "0.25, 0.75"]
+    assert ranges.body[2] == ["3. Kernel size", "3, 5, 7, 9", "5", "3, 5, 7, 9", "5, 9"]
+    assert ranges.body[5] == ["6. Number of maps", "4, 8, 16, 32", "16", "–", "8, 32"]
+    assert {cell for row in shown.cost(summary).body for cell in row[1:]} == {"0.8"}
+    assert {shown.pays(summary, method) for method in study.METHODS} == {1}
+    paying = moved(moved(records, 3, "bayes", 0.2), 6, "bayes", 0.4)
+    assert shown.pays(shown.Summary(moved(records, 3, "random", 0.2)), "random") == 3
+    assert shown.pays(shown.Summary(paying), "bayes") == 6
+    answer = "1, 3 and 6, each step to more is supported to pay up to 1 for grid, random and Sobol search; up to 6 for"
+    assert answer in shown.brief(shown.Summary(paying))
     lifted = shown.brief(shown.Summary(moved(records, 6, "grid", 0.2)))
     assert "is **supported** for grid search; **undecided** for random search" in lifted
     assert "with 6 Bayesian optimisation ends higher is **not supported** against the grid; **undecided**" in lifted

@@ -1,22 +1,24 @@
 """How many hyperparameters a search can tune: summary, claims, figure and table of the study `search_dimensions`."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
 from worked import figures
-from worked.claims import Claim
-from worked.estimate import estimate
+from worked.claims import SUPPORTED, Claim
+from worked.estimate import estimate, number
 from worked.figures import Chart, Table
 from worked.findings import Findings
 from worked.findings.mnist_search import NAMES, WORDS, best_so_far, index_table, minus, told, trial_hours
 from worked.records import Record
-from worked.search import EXPLAINED, METHODS
+from worked.search import EXPLAINED, METHODS, Choice, Range, Space, centres
 from worked.studies.search_dimensions import FIXED, PARAMETERS, SLUG, STUDY
 from worked.training import best_trial
 
 COUNTS = (1, 3, 6)
+STEPS = (*pairwise(COUNTS), (COUNTS[0], COUNTS[-1]))  # from fewer to more
 
 
 class Summary:
@@ -41,17 +43,17 @@ class Summary:
         return [curve[-1] for curve in self.best_so_far(count, method)]
 
 
-def ahead(summary: Summary, count: int, other: str) -> list[float]:
-    """How far Bayesian optimisation ends ahead of another method, for each seed."""
-    return minus(summary.last(count, "bayes"), summary.last(count, other))
+def ahead(summary: Summary, count: int, one: str, other: str) -> list[float]:
+    """How far one method ends ahead of another, for each seed."""
+    return minus(summary.last(count, one), summary.last(count, other))
 
 
-def _ahead(count: int, other: str) -> Callable[[Summary], list[float]]:
-    return lambda s: ahead(s, count, other)
+def _ahead(count: int, one: str, other: str) -> Callable[[Summary], list[float]]:
+    return lambda s: ahead(s, count, one, other)
 
 
 def _widens(other: str) -> Callable[[Summary], list[float]]:
-    return lambda s: minus(ahead(s, COUNTS[-1], other), ahead(s, COUNTS[0], other))
+    return lambda s: minus(ahead(s, COUNTS[-1], "bayes", other), ahead(s, COUNTS[0], "bayes", other))
 
 
 def _more(method: str, many: int, few: int) -> Callable[[Summary], list[float]]:
@@ -61,11 +63,13 @@ def _more(method: str, many: int, few: int) -> Callable[[Summary], list[float]]:
 _DIFFERENCE = "difference of the best validation accuracies"
 _OTHERS = {"grid": "the grid", "random": "random search", "sobol": "Sobol search"}
 
+_PAIRS = (*(("bayes", other) for other in _OTHERS), ("random", "grid"))
+
 CLAIMS = (
-    *(Claim(f"dimensions-{count}-bayes-over-{other}",
-            f"with {count} parameter{'s' * (count > 1)} to tune, Bayesian optimisation ends above {words}",
-            _ahead(count, other), _DIFFERENCE)
-      for count in COUNTS for other, words in _OTHERS.items()),
+    *(Claim(f"dimensions-{count}-{one}-over-{other}",
+            f"with {count} parameter{'s' * (count > 1)} to tune, {NAMES[one]} search ends above {_OTHERS[other]}",
+            _ahead(count, one, other), _DIFFERENCE)
+      for count in COUNTS for one, other in _PAIRS),
     *(Claim(f"dimensions-{other}-widens",
             f"the lead of Bayesian optimisation over {words} is larger with {COUNTS[-1]} parameters than with "
             f"{COUNTS[0]}", _widens(other), "difference of the leads")
@@ -73,19 +77,19 @@ CLAIMS = (
     *(Claim(f"dimensions-{method}-{many}-over-{few}",
             f"{NAMES[method]} search ends higher when it tunes {many} parameters than when it tunes {few}",
             _more(method, many, few), _DIFFERENCE)
-      for method in METHODS for few, many in pairwise(COUNTS)),
+      for method in METHODS for few, many in STEPS),
 )  # fmt: skip
 
 
 LEADS = {  # the rows of a table of claims, as below
-    f"dimensions-{count}-bayes-over-{other}": (f"{NAMES['bayes']} > {NAMES[other]}", str(count))
+    f"dimensions-{count}-{one}-over-{other}": (f"{NAMES[one]} > {NAMES[other]}", str(count))
     for count in COUNTS
-    for other in _OTHERS
+    for one, other in _PAIRS
 }
 GROWTH = {
     f"dimensions-{method}-{many}-over-{few}": (NAMES[method], f"{many} > {few}")
     for method in METHODS
-    for few, many in pairwise(COUNTS)
+    for few, many in STEPS
 }
 
 
@@ -107,32 +111,47 @@ def brief(summary: Summary) -> str:
     grown = {f"dimensions-{m}-{many}-over-{few}": f"for {NAMES[m]} search" for m in METHODS}
     leads = {f"dimensions-{many}-bayes-over-{other}": f"against {words}" for other, words in _OTHERS.items()}
     trials, repeats = len(summary.best_so_far(1, "grid")[0]), len(summary.last(1, "grid"))
+    images = STUDY.profiles[summary.searches[1, "grid"][0].spec.profile].settings["images"]
+    paying: dict[int, list[str]] = {}
+    for method in METHODS:
+        paying.setdefault(pays(summary, method), []).append(NAMES[method])
+    so_far = "; ".join(f"up to {count} for {_listed(names, 'and')} search" for count, names in sorted(paying.items()))
     return (
-        f"How many parameters can be tuned at once? With {trials} shorter trials for {_listed(COUNTS)} parameters, the "
-        f"best validation accuracies are, on average over {repeats} repeats: {'; '.join(means)}. That a search ends "
+        f"How many parameters can be tuned at once? Of {_listed(COUNTS, 'and')}, each step to more is supported to pay "
+        f"{so_far}. With {trials} trials of one epoch on {images:,} images, the best validation accuracies are, on "
+        f"average over {repeats} repeats: {'; '.join(means)}. That a search ends "
         f"higher when it tunes {many} parameters than when it tunes {few} is {told(summary, CLAIMS, grown)}. That with "
         f"{many} Bayesian optimisation ends higher is {told(summary, CLAIMS, leads)}."
     )
 
 
-def _listed(items: Sequence[object]) -> str:
+def pays(summary: Summary, method: str) -> int:
+    """The number of parameters up to which a method's claims of ending higher with more are all supported."""
+    known = {claim.id: claim for claim in CLAIMS}
+    for few, many in pairwise(COUNTS):
+        if known[f"dimensions-{method}-{many}-over-{few}"].judge(summary).state != SUPPORTED:
+            return few
+    return COUNTS[-1]
+
+
+def _listed(items: Sequence[object], word: str = "or") -> str:
     *most, last = map(str, items)
-    return f"{', '.join(most)} or {last}"
+    return f"{', '.join(most)} {word} {last}" if most else last
 
 
 def protocol(summary: Summary) -> str:
     """How the searches were made, in numbers of the study's own settings and records."""
     first = summary.searches[1, "grid"][0].spec
     settings = STUDY.profiles[first.profile].settings
-    names = [WORDS.get(parameter.name, parameter.name) for parameter in PARAMETERS]
-    fixed = ", ".join(f"{WORDS.get(name, name)} {value:g}" for name, value in FIXED.items())
-    levels = _listed([f"{round(settings['rounds'] ** (1 / count))} to the power of {count}" for count in COUNTS])
+    rounds = settings["rounds"]
+    grids = _listed([f"{levels(rounds, count)} to the power of {count}" for count in COUNTS])
+    rates = _listed([f"{number(PARAMETERS[0].at(centres(levels(rounds, c))[-1]))} with {c}" for c in COUNTS], "and")
     return (
-        f"Each search has {settings['rounds']} trials and tunes the first {_listed(COUNTS)} of these: "
-        f"{', '.join(names)}. What it does not tune is fixed: {fixed}. A grid has {levels} "
-        "configurations, at the centres of equal parts of the ranges. A trial is one epoch on "
-        f"{settings['images']:,} training images; otherwise it is as above, as are the methods. Every search is "
-        f"repeated with {len(settings['seeds'])} seeds. "
+        f"Each search has {rounds} trials and tunes the first {_listed(COUNTS)} of the parameters of the table; the "
+        f"others are fixed. A grid has {grids} configurations, at the centres of equal parts of the ranges, unlike the "
+        f"grid above: its highest learning rate is {rates}. A trial is one epoch on {settings['images']:,} training "
+        "images; otherwise it is as above, as are the methods. Every search is repeated with "
+        f"{len(settings['seeds'])} seeds. "
         f"{trial_hours([record for records in summary.searches.values() for record in records])}"
     )
 
@@ -146,21 +165,67 @@ def at_the_ends(summary: Summary) -> str:
     def having(configs: Sequence[Mapping[str, Any]], parameter: str, value: object) -> int:
         return sum(config[parameter] == value for config in configs)
 
-    counts = [
-        having(configs, name, value)
-        for name, value in ((rate.name, rate.high), (momentum.name, momentum.high), (batch.name, batch.values[0]))
-        for configs in (best["bayes"], others)
-    ]
-    told = (
-        f"the highest learning rate of its range in {counts[0]} ({counts[1]}), the highest momentum in {counts[2]} "
-        f"({counts[3]}), and the smallest batch, with which an epoch has most steps, in {counts[4]} ({counts[5]})"
-    )
+    ends = {rate.name: rate.high, momentum.name: momentum.high, batch.name: batch.values[0]}
+    ours, theirs = ([having(configs, *end) for end in ends.items()] for configs in (best["bayes"], others))
     return (
-        f"The best configurations of the {len(best['bayes'])} Bayesian searches over {COUNTS[-1]} parameters (in "
-        f"brackets: of the {len(others)} searches by the other methods) have {told}. The middles of a grid never are "
-        "the end of a range, and points drawn at random or from a Sobol sequence hardly ever. How the methods compare "
-        "where the best configuration lies well inside the ranges, this study does not say."
+        f"Of the best configurations of the {len(best['bayes'])} Bayesian searches over {COUNTS[-1]} parameters, "
+        f"{ours[0]} have the highest learning rate of the range, {ours[1]} the highest momentum and {ours[2]} the "
+        f"smallest batch, with which an epoch has most steps. Of those of the {len(others)} other searches, "
+        f"{theirs[0]} have the first, {theirs[1]} the second and {theirs[2]} the third. Ax can propose the ends of the "
+        "ranges of rate and momentum; random and Sobol points hardly ever come near both, and these grids never. How "
+        "the methods compare where the best lies well inside the ranges, this study does not say, nor whether these "
+        "configurations last in longer training, which those with a momentum of 1 need not (see above)."
     )
+
+
+def levels(rounds: int, count: int) -> int:
+    """Values of each parameter in a grid over ``count``."""
+    return round(rounds ** (1 / count))
+
+
+def space(summary: Summary) -> Table:
+    """What is tuned: ranges, the values that are fixed otherwise, and those of the grids."""
+    tuned: Space = PARAMETERS
+    rounds = len(summary.best_so_far(1, "grid")[0])
+
+    def values(parameter: Range | Choice, count: int) -> str:
+        if parameter not in tuned[:count]:
+            return "–"
+        found = list(dict.fromkeys(parameter.at(share) for share in centres(levels(rounds, count))))
+        if isinstance(parameter, Range) and len(found) > 2:
+            return f"{len(found)} from {number(found[0])} to {number(found[-1])}"
+        return ", ".join(map(number, found))
+
+    body, rows = [], []
+    for n, p in enumerate(tuned, 1):
+        named = WORDS.get(p.name, p.name).capitalize()
+        between = ", ".join(map(str, p.values)) if isinstance(p, Choice) else f"{number(p.low)} to {number(p.high)}"
+        log = " (log)" if isinstance(p, Range) and p.log else ""
+        fixed = number(FIXED[p.name]) if p.name in FIXED else "–"
+        body.append([f"{n}. {named}", between + log, fixed, *(values(p, count) for count in COUNTS[1:])])
+        rows.append({"parameter": p.name, "range": between + log, "fixed": FIXED.get(p.name)})
+    caption = "Parameters in the order in which they are tuned: what they may be, what they are where they are fixed"
+    caption += (
+        f", and the values of the grids over {_listed(COUNTS[1:], 'and')} parameters. (log): on a logarithmic scale."
+    )
+    header = ("Parameter", "Range", "Fixed at", *(f"Grid over {count}" for count in COUNTS[1:]))
+    return Table(f"{SLUG}-space", caption, header, body, rows)
+
+
+def cost(summary: Summary) -> Table:
+    """Minutes of a search."""
+    minutes = {
+        key: [math.fsum(t["seconds"] + t["proposal_seconds"] for t in record.trials) / 60 for record in records]
+        for key, records in summary.searches.items()
+    }
+    body = [[str(count), *(f"{fmean(minutes[count, method]):.1f}" for method in METHODS)] for count in COUNTS]
+    rows = [
+        {"parameters": count, "method": method, "minutes": one}
+        for (count, method), each in minutes.items()
+        for one in each
+    ]
+    caption = "Minutes of a search as measured, model fitting included: mean over the repeats."
+    return Table(f"{SLUG}-cost", caption, ("Parameters", *(NAMES[m].capitalize() for m in METHODS)), body, rows)
 
 
 def progress(summary: Summary) -> Chart:
@@ -192,7 +257,7 @@ def accuracies(summary: Summary) -> Table:
     ]
     caption = (
         "Best validation accuracy of a search, by the number of parameters: mean over the repeats ± half of its 95 % t "
-        "interval."
+        "interval. Seeds that are good for one method are so for the others; the claims compare within seeds."
     )
     header = ("Parameters", *(NAMES[m].capitalize() for m in METHODS))
     return Table(f"{SLUG}-accuracies", caption, header, body, rows)
