@@ -144,8 +144,8 @@ def _more_sensitive(method: str, one: str, other: str) -> Callable[[Summary], li
     return lambda s: minus(s.sensitivity(method, one), s.sensitivity(method, other))
 
 
-def _longer(other: str) -> Callable[[Summary], list[float]]:
-    return lambda s: minus(s.test("bayes"), s.test(other))
+def _longer(one: str, other: str) -> Callable[[Summary], list[float]]:
+    return lambda s: minus(s.test(one), s.test(other))
 
 
 def _gains(name: str) -> Callable[[Summary], list[float]]:
@@ -174,8 +174,9 @@ CLAIMS = (
       for other, words in _OTHERS.items()),
     Claim("search-bayes-sooner", "Bayesian optimisation is as good as the whole grid before its own last round",
           rounds_saved, "rounds left", "rounds", 1.0),
-    Claim("search-sobol-over-random", "Sobol search finds a better configuration than random search",
-          _over("sobol", "random"), _DIFFERENCE),
+    *(Claim(f"search-{one}-over-{other}", f"{NAMES[one]} search finds a better configuration than {_OTHERS[other]}",
+            _over(one, other), _DIFFERENCE)
+      for one, other in (("random", "grid"), ("sobol", "grid"), ("sobol", "random"))),
     *(Claim(f"search-{method}-{one}-over-{other}",
             f"in the surrogate of the {NAMES[method]} trials the {WORDS.get(one, one)} matters more than the "
             f"{WORDS.get(other, other)}", _more_sensitive(method, one, other), _INDICES)
@@ -183,13 +184,13 @@ CLAIMS = (
     Claim("search-pass",
           f"the best configuration of all searches, trained again for longer, reaches {percent(PASS, 1)} test accuracy",
           lambda s: s.test(s.winner), "test accuracy", "%", least=PASS),
-    Claim("search-tuned-over-untuned",
-          "trained for longer, the best configuration of all searches is better on the test images than one that "
-          "nobody tuned",
-          lambda s: minus(s.test(s.winner), s.test("untuned")), _TEST),
+    *(Claim(f"search-{method}-over-untuned",
+            f"trained for longer, the best configuration of {NAMES[method]} search is better on the test images than "
+            "one that was not tuned", _longer(method, "untuned"), _TEST)
+      for method in METHODS),
     *(Claim(f"search-bayes-over-{other}-longer",
             "trained for longer, the best configuration of Bayesian optimisation is better on the test images than "
-            f"that of {words}", _longer(other), _TEST)
+            f"that of {words}", _longer("bayes", other), _TEST)
       for other, words in _OTHERS.items()),
     *(Claim(f"search-{name}-gains",
             f"{kind} has a higher validation accuracy after the last epoch than after the first",
@@ -206,11 +207,18 @@ MATTERS = {  # the rows of tables of claims
 IN_TIME = {f"search-bayes-over-{other}-in-time": (f"{NAMES['bayes']} > {NAMES[other]}",) for other in _OTHERS}
 GAINS = {f"search-{name}-gains": (NAMES.get(name, name),) for name in _KINDS}
 FOR_LONGER = {f"search-bayes-over-{other}-longer": (f"{NAMES['bayes']} > {NAMES[other]}",) for other in _OTHERS} | {
-    "search-tuned-over-untuned": ("best of all > untuned",)
+    f"search-{method}-over-untuned": (f"{NAMES[method]} > untuned",) for method in METHODS
 }
 AFTER_ALL_TRIALS = {
     f"search-{one}-over-{other}": (f"{NAMES[one]} > {NAMES[other]}",)
-    for one, other in (("bayes", "grid"), ("bayes", "random"), ("bayes", "sobol"), ("sobol", "random"))
+    for one, other in (
+        ("bayes", "grid"),
+        ("bayes", "random"),
+        ("bayes", "sobol"),
+        ("random", "grid"),
+        ("sobol", "grid"),
+        ("sobol", "random"),
+    )
 }
 
 
@@ -245,21 +253,24 @@ def brief(summary: Summary) -> str:
     minutes = {method: estimate([ends[-1] / 60 for ends in summary.seconds(method)]).mean for method in METHODS}
     others = [minutes[method] for method in METHODS if method != "bayes"]
     best = summary.finals[summary.winner][0].spec.config
-    gain = next(claim for claim in CLAIMS if claim.id == "search-tuned-over-untuned").judge(summary)
+    grid = {f"search-{m}-over-grid": f"for {_OTHERS[m]}" for m in ("random", "sobol")}
+    tuned = {f"search-{m}-over-untuned": f"for {NAMES[m]} search" for m in METHODS}
     firsts = [_counted(first) for first in reached(summary, "grid")]
     return (
         f"Best validation accuracy of {len(summary.best_so_far('grid')[0])} trials of one epoch, mean over "
         f"{len(firsts)} repeats: {bests}. That Bayesian optimisation finds a better configuration in as many trials "
-        f"is {told(summary, CLAIMS, over)}. Its repeats were as good as the whole grid in round {', '.join(firsts)}. A "
-        f"search took it {minutes['bayes']:.1f} minutes, model fitting included, and the others {min(others):.1f} to "
+        f"is {told(summary, CLAIMS, over)}. Its repeats were as good as the whole grid in round {', '.join(firsts)}. "
+        f"That another search beats the grid is {told(summary, CLAIMS, grid)}. A Bayesian search took "
+        f"{minutes['bayes']:.1f} minutes, model fitting included, and the others {min(others):.1f} to "
         f"{max(others):.1f}.\n\n"
         "That the learning rate matters more than the momentum in Ax's surrogate is "
         f"{told(summary, CLAIMS, matters)}.\n\n"
         f"The best configuration of all ({_words(best)}), trained for {best['epochs']} epochs, reaches "
-        f"{estimate(summary.test(summary.winner)).percent} on the test images; one that nobody tuned "
-        f"({_words(UNTUNED)}) reaches {estimate(summary.test('untuned')).percent}. That tuning gains on it is "
-        f"**{gain.state}** ({gain.numbers}). {_found(summary)} That Bayesian optimisation's best one, trained for as "
-        f"long, is better on the test images is {told(summary, CLAIMS, longer)}."
+        f"{estimate(summary.test(summary.winner)).percent} on the test images; one that was not tuned "
+        f"({_words(UNTUNED)}) reaches {estimate(summary.test('untuned')).percent}. {_found(summary)} That a method's "
+        f"best configuration, trained for as long, is better on the test images than the untuned one is "
+        f"{told(summary, CLAIMS, tuned)}; that Bayesian optimisation's is better than another's, "
+        f"{told(summary, CLAIMS, longer)}."
     )
 
 
@@ -270,8 +281,8 @@ def _found(summary: Summary) -> str:
     held = STUDY.profiles[summary.searches[first][0].spec.profile].settings["validation"]
     ahead = summary.best(first)["validation_accuracy"] - summary.best(second)["validation_accuracy"]
     return (
-        f"The best was found by {NAMES[first]} search; the best of the next method, {NAMES[second]} search, was right "
-        f"on {round(ahead * held)} of the {held:,} validation images fewer."
+        f"The best of all {sum(map(len, summary.searches.values()))} searches was one by {NAMES[first]} search; the "
+        f"best of {NAMES[second]} search, the next, had {round(ahead * held)} of the {held:,} validation images fewer."
     )
 
 
@@ -314,8 +325,9 @@ def protocol(summary: Summary) -> str:
         "model, and not proposed again.\n\n"
         "Of each method, the configuration with the highest validation accuracy of all its repeats is then trained "
         f"{len(runs)} times for {runs[0].spec.config['epochs']} epochs; the epoch that counts is the one with the "
-        "highest validation accuracy. So is one that nobody tuned: "
-        f"{_words(UNTUNED)}, the values of PyTorch's tutorial {{cite:p}}`chintala2017`. Aimed at, before any "
+        "highest validation accuracy. They have the seeds of the searches, so that one of them begins as the trial "
+        "that was chosen. As often and as long is trained one that was not tuned for this task: "
+        f"{_words(UNTUNED)}, as in PyTorch's tutorial {{cite:p}}`chintala2017` on other images. Aimed at, before any "
         f"run, were {percent(PASS, 1)} on the test images by the best of all. "
         f"{trial_hours([r for m in METHODS for r in summary.searches[m]])}"
     )
@@ -568,11 +580,33 @@ def epochs(summary: Summary) -> Chart:
     }
     count = len(next(iter(errors.values()))[0])
     pane = figures.Pane("The best configuration of each method", "epoch", range(1, count + 1), errors)
+    starts, ends = ({name: fmean(run[n] for run in runs) for name, runs in errors.items()} for n in (0, -1))
+    top = max(starts.values())
+    beyond = [f"{name} search's rises to {error:.0f} %" for name, error in ends.items() if error > top]
     caption = (
         "Validation error after each epoch of each method's best configuration, and of the untuned one: geometric mean "
-        f"over the seeds and its 95 % interval (bands). The search saw only the first of the {count} epochs."
+        f"over the seeds and its 95 % interval (bands). A search saw only the first of the {count} epochs. The axis "
+        f"ends at the highest error after the first epoch{'; ' * bool(beyond)}{' and '.join(beyond)}."
     )
-    return figures.stacked(f"{SLUG}-epochs", [pane], caption=caption, ylabel="validation error (%)")
+    return figures.stacked(f"{SLUG}-epochs", [pane], caption=caption, ylabel="validation error (%)", top=top)
+
+
+def head_start(summary: Summary) -> str:
+    """What is left of the lead of the best configuration over the untuned one."""
+    leads = [
+        minus(
+            *([accuracies[n] for accuracies in summary.after_each_epoch(name)] for name in (summary.winner, "untuned"))
+        )
+        for n in (0, -1)
+    ]
+    first, last = (estimate(lead) for lead in leads)
+    count = len(summary.after_each_epoch("untuned")[0])
+    passing = [NAMES.get(name, name) for name in summary.finals if fmean(summary.test(name)) >= PASS]
+    return (
+        f"In validation accuracy the best configuration of all is ahead of the untuned one by {first.percent} after "
+        f"the first epoch, by {last.percent} after {count}. On average over the seeds, {percent(PASS, 1)} on the test "
+        f"images is reached by the configurations of: {', '.join(passing)}."
+    )
 
 
 def undamped(summary: Summary) -> str:
@@ -604,7 +638,8 @@ def final(summary: Summary) -> Table:
     caption = (
         f"The best configuration of each method, and the untuned one ({_words(UNTUNED)}), trained for "
         f"{runs[0].spec.config['epochs']} epochs: accuracies of the selected epoch, mean over {len(runs)} seeds ± half "
-        "of its 95 % t interval."
+        "of its 95 % t interval; the earliest and the latest epoch selected. A method's configuration is the best of "
+        f"its {len(summary.searches['grid'])} searches."
     )
-    header = ("Found by", "Train", "Validation", "Test", "Epoch selected")
+    header = ("Configuration", "Train", "Validation", "Test", "Epoch selected")
     return Table(f"{SLUG}-final", caption, header, body, rows)
