@@ -184,31 +184,22 @@ def levels(rounds: int, count: int) -> int:
 
 
 def space(summary: Summary) -> Table:
-    """What is tuned: ranges, the values that are fixed otherwise, and those of the grids."""
-    tuned: Space = PARAMETERS
-    rounds = len(summary.best_so_far(1, "grid")[0])
-
-    def values(parameter: Range | Choice, count: int) -> str:
-        if parameter not in tuned[:count]:
-            return "–"
-        found = list(dict.fromkeys(parameter.at(share) for share in centres(levels(rounds, count))))
-        if isinstance(parameter, Range) and len(found) > 2:
-            return f"{len(found)} from {number(found[0])} to {number(found[-1])}"
-        return ", ".join(map(number, found))
-
+    """What is tuned: ranges, the values that are fixed otherwise, and those of the grid over all."""
+    parameters: Space = PARAMETERS
+    shares = centres(levels(len(summary.best_so_far(1, "grid")[0]), len(parameters)))
     body, rows = [], []
-    for n, p in enumerate(tuned, 1):
-        named = WORDS.get(p.name, p.name).capitalize()
+    for n, p in enumerate(parameters, 1):
         between = ", ".join(map(str, p.values)) if isinstance(p, Choice) else f"{number(p.low)} to {number(p.high)}"
-        log = " (log)" if isinstance(p, Range) and p.log else ""
+        scale = ", logarithmic" if isinstance(p, Range) and p.log else ""
         fixed = number(FIXED[p.name]) if p.name in FIXED else "–"
-        body.append([f"{n}. {named}", between + log, fixed, *(values(p, count) for count in COUNTS[1:])])
-        rows.append({"parameter": p.name, "range": between + log, "fixed": FIXED.get(p.name)})
-    caption = "Parameters in the order in which they are tuned: what they may be, what they are where they are fixed"
-    caption += (
-        f", and the values of the grids over {_listed(COUNTS[1:], 'and')} parameters. (log): on a logarithmic scale."
+        grid = ", ".join(number(p.at(share)) for share in shares)
+        body.append([f"{n}. {WORDS.get(p.name, p.name).capitalize()}", between + scale, fixed, grid])
+        rows.append({"parameter": p.name, "range": between + scale, "fixed": fixed, "grid": grid})
+    caption = (
+        "Parameters in the order in which they are tuned: what they may be, what they are where they are fixed, and "
+        f"their values in the grid over {len(parameters)}."
     )
-    header = ("Parameter", "Range", "Fixed at", *(f"Grid over {count}" for count in COUNTS[1:]))
+    header = ("Parameter", "Range", "Fixed at", f"Grid over {len(parameters)}")
     return Table(f"{SLUG}-space", caption, header, body, rows)
 
 
