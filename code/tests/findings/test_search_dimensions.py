@@ -96,9 +96,9 @@ def test_everything_is_shown(records):
     assert "Of those of the 15 other searches, 15 have the first, 0 the second and 0 the third." in told
     ranges = shown.space(summary)
     assert ranges.body[0][2] == "–"
-    assert ranges.body[1] == ["2. Momentum", "0 to 1", "0.9", "0.25, 0.75"]
-    assert ranges.body[2] == ["3. Kernel size", "3, 5, 7, 9", "5", "5, 9"]
-    assert ranges.body[5] == ["6. Number of maps", "4, 8, 16, 32", "16", "8, 32"]
+    assert ranges.body[1] == ["Momentum", "0 to 1", "0.9", "0.25, 0.75"]
+    assert ranges.body[2] == ["Kernel size", "3, 5, 7, 9", "5", "5, 9"]
+    assert ranges.body[5] == ["Number of maps", "4, 8, 16, 32", "16", "8, 32"]
     assert {cell for row in shown.cost(summary).body for cell in row[1:]} == {"0.8"}
     assert {shown.pays(summary, method) for method in study.METHODS} == {1}
     paying = moved(moved(records, 3, "bayes", 0.2), 6, "bayes", 0.4)

@@ -188,12 +188,12 @@ def space(summary: Summary) -> Table:
     parameters: Space = PARAMETERS
     shares = centres(levels(len(summary.best_so_far(1, "grid")[0]), len(parameters)))
     body, rows = [], []
-    for n, p in enumerate(parameters, 1):
+    for p in parameters:
         between = ", ".join(map(str, p.values)) if isinstance(p, Choice) else f"{number(p.low)} to {number(p.high)}"
         scale = ", logarithmic" if isinstance(p, Range) and p.log else ""
         fixed = number(FIXED[p.name]) if p.name in FIXED else "–"
         grid = ", ".join(number(p.at(share)) for share in shares)
-        body.append([f"{n}. {WORDS.get(p.name, p.name).capitalize()}", between + scale, fixed, grid])
+        body.append([WORDS.get(p.name, p.name).capitalize(), between + scale, fixed, grid])
         rows.append({"parameter": p.name, "range": between + scale, "fixed": fixed, "grid": grid})
     caption = (
         "Parameters in the order in which they are tuned: what they may be, what they are where they are fixed, and "
