@@ -104,7 +104,7 @@ def test_everything_is_shown(records):
     paying = moved(moved(records, 3, "bayes", 0.2), 6, "bayes", 0.4)
     assert shown.pays(shown.Summary(moved(records, 3, "random", 0.2)), "random") == 3
     assert shown.pays(shown.Summary(paying), "bayes") == 6
-    answer = "1, 3 and 6, each step to more is supported to pay up to 1 for grid, random and Sobol search; up to 6 for"
+    answer = "from 1 to 3 to 6 is supported to pay at each step up to 6 for Bayesian search; at no step for grid,"
     assert answer in shown.brief(shown.Summary(paying))
     lifted = shown.brief(shown.Summary(moved(records, 6, "grid", 0.2)))
     assert "is **supported** for grid search; **undecided** for random search" in lifted

@@ -115,9 +115,12 @@ def brief(summary: Summary) -> str:
     paying: dict[int, list[str]] = {}
     for method in METHODS:
         paying.setdefault(pays(summary, method), []).append(NAMES[method])
-    so_far = "; ".join(f"up to {count} for {_listed(names, 'and')} search" for count, names in sorted(paying.items()))
+    so_far = "; ".join(
+        f"at {'no step' if count == COUNTS[0] else f'each step up to {count}'} for {_listed(names, 'and')} search"
+        for count, names in sorted(paying.items(), reverse=True)
+    )
     return (
-        f"How many parameters can be tuned at once? Of {_listed(COUNTS, 'and')}, each step to more is supported to pay "
+        f"How many parameters can be tuned at once? Going from {' to '.join(map(str, COUNTS))} is supported to pay "
         f"{so_far}. With {trials} trials of one epoch on {images:,} images, the best validation accuracies are, on "
         f"average over {repeats} repeats: {'; '.join(means)}. That a search ends "
         f"higher when it tunes {many} parameters than when it tunes {few} is {told(summary, CLAIMS, grown)}. That with "
