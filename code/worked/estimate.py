@@ -41,7 +41,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     Raises:
         ValueError: there are no values, or one is not finite.
     """
-    from scipy import stats
+    from scipy.special import stdtrit  # the quantile of Student's t; scipy.stats takes a second to import
 
     n = len(values)
     if n == 0 or not all(map(math.isfinite, values)):
@@ -50,7 +50,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     if n == 1:
         return Estimate(mean, -math.inf, math.inf, n)
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
-    half = float(stats.t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
+    half = float(stdtrit(n - 1, 0.975)) * deviation / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n)
 
 
