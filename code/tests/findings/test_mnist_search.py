@@ -261,6 +261,7 @@ def test_everything_is_shown(records):
     assert longer.caption.endswith("after the first epoch.")
     fallen = shown.Summary(changed(records, "longer grid", ending(-0.5)))
     assert shown.epochs(fallen).caption.endswith("after the first epoch; grid search's rises to 52 %.")
+    assert "points after the first epoch, by" in shown.head_start(summary)
     assert shown.head_start(summary).endswith("of: grid, random, Sobol, Bayesian, untuned.")
     assert len(longer.rows) == 5 * 20
     assert longer.alt.startswith("1 line chart of validation error")
@@ -279,7 +280,7 @@ def test_everything_is_shown(records):
     assert "Each method has 75 trials" in told
     assert "The 1,500 trials of all searches took 4.4 hours" in told
     assert "between $10^{-7}$ and $10^{-3}$, on" in told
-    found = "The best of all 20 searches was one by Bayesian search; the best of Sobol search, the next, had"
+    found = "The best of all 20 searches was one by Bayesian search; the best of Sobol search, the next, was"
     assert found in shown.brief(summary)
     assert "**supported** against the grid and against random search and against Sobol search." in shown.brief(summary)
     assert "one that was not tuned (learning rate 0.001, momentum 0.9, kernel size 5) reaches" in shown.brief(summary)

@@ -282,7 +282,8 @@ def _found(summary: Summary) -> str:
     ahead = summary.best(first)["validation_accuracy"] - summary.best(second)["validation_accuracy"]
     return (
         f"The best of all {sum(map(len, summary.searches.values()))} searches was one by {NAMES[first]} search; the "
-        f"best of {NAMES[second]} search, the next, had {round(ahead * held)} of the {held:,} validation images fewer."
+        f"best of {NAMES[second]} search, the next, was right on {round(ahead * held)} of the {held:,} validation "
+        "images fewer."
     )
 
 
@@ -599,12 +600,12 @@ def head_start(summary: Summary) -> str:
         )
         for n in (0, -1)
     ]
-    first, last = (estimate(lead) for lead in leads)
+    first, last = (f"{100 * e.mean:.2f} ± {100 * (e.high - e.mean):.2f} points" for e in map(estimate, leads))
     count = len(summary.after_each_epoch("untuned")[0])
     passing = [NAMES.get(name, name) for name in summary.finals if fmean(summary.test(name)) >= PASS]
     return (
-        f"In validation accuracy the best configuration of all is ahead of the untuned one by {first.percent} after "
-        f"the first epoch, by {last.percent} after {count}. On average over the seeds, {percent(PASS, 1)} on the test "
+        f"In validation accuracy the best configuration of all is ahead of the untuned one by {first} after "
+        f"the first epoch, by {last} after {count}. On average over the seeds, {percent(PASS, 1)} on the test "
         f"images is reached by the configurations of: {', '.join(passing)}."
     )
 

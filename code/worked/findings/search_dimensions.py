@@ -13,7 +13,7 @@ from worked.figures import Chart, Table
 from worked.findings import Findings
 from worked.findings.mnist_search import NAMES, WORDS, best_so_far, index_table, minus, told, trial_hours
 from worked.records import Record
-from worked.search import EXPLAINED, METHODS, Choice, Range, Space, centres
+from worked.search import EXPLAINED, METHODS, Choice, Range, Space
 from worked.studies.search_dimensions import FIXED, PARAMETERS, SLUG, STUDY
 from worked.training import best_trial
 
@@ -146,15 +146,15 @@ def protocol(summary: Summary) -> str:
     """How the searches were made, in numbers of the study's own settings and records."""
     first = summary.searches[1, "grid"][0].spec
     settings = STUDY.profiles[first.profile].settings
-    rounds = settings["rounds"]
-    grids = _listed([f"{levels(rounds, count)} to the power of {count}" for count in COUNTS])
-    rates = _listed([f"{number(PARAMETERS[0].at(centres(levels(rounds, c))[-1]))} with {c}" for c in COUNTS], "and")
+    rates = {count: grid_values(summary, count, PARAMETERS[0].name) for count in COUNTS}
+    grids = _listed([f"{len(values)} to the power of {count}" for count, values in rates.items()])
+    highest = _listed([f"{number(values[-1])} with {count}" for count, values in rates.items()], "and")
     return (
-        f"Each search has {rounds} trials and tunes the first {_listed(COUNTS)} of the parameters of the table; the "
-        f"others are fixed. A grid has {grids} configurations, at the centres of equal parts of the ranges, unlike the "
-        f"grid above: its highest learning rate is {rates}. A trial is one epoch on {settings['images']:,} training "
-        "images; otherwise it is as above, as are the methods. Every search is repeated with "
-        f"{len(settings['seeds'])} seeds. "
+        f"Each search has {settings['rounds']} trials and tunes the first {_listed(COUNTS)} of the parameters of the "
+        f"table; the others are fixed. A grid has {grids} configurations, at the centres of equal parts of the ranges, "
+        f"unlike the grid above: its highest learning rate is {highest}. A trial is one epoch on "
+        f"{settings['images']:,} training images; otherwise it is as above, as are the methods. Every search is "
+        f"repeated with {len(settings['seeds'])} seeds. "
         f"{trial_hours([record for records in summary.searches.values() for record in records])}"
     )
 
@@ -181,21 +181,20 @@ def at_the_ends(summary: Summary) -> str:
     )
 
 
-def levels(rounds: int, count: int) -> int:
-    """Values of each parameter in a grid over ``count``."""
-    return round(rounds ** (1 / count))
+def grid_values(summary: Summary, count: int, parameter: str) -> list[float]:
+    """The values of a parameter in the grid over ``count``."""
+    return sorted({trial["config"][parameter] for trial in summary.searches[count, "grid"][0].trials})
 
 
 def space(summary: Summary) -> Table:
     """What is tuned: ranges, the values that are fixed otherwise, and those of the grid over all."""
     parameters: Space = PARAMETERS
-    shares = centres(levels(len(summary.best_so_far(1, "grid")[0]), len(parameters)))
     body, rows = [], []
     for p in parameters:
         between = ", ".join(map(str, p.values)) if isinstance(p, Choice) else f"{number(p.low)} to {number(p.high)}"
         scale = ", logarithmic" if isinstance(p, Range) and p.log else ""
         fixed = number(FIXED[p.name]) if p.name in FIXED else "–"
-        grid = ", ".join(number(p.at(share)) for share in shares)
+        grid = ", ".join(map(number, grid_values(summary, len(parameters), p.name)))
         body.append([WORDS.get(p.name, p.name).capitalize(), between + scale, fixed, grid])
         rows.append({"parameter": p.name, "range": between + scale, "fixed": fixed, "grid": grid})
     caption = (
@@ -251,7 +250,7 @@ def accuracies(summary: Summary) -> Table:
     ]
     caption = (
         "Best validation accuracy of a search, by the number of parameters: mean over the repeats ± half of its 95 % t "
-        "interval. Seeds that are good for one method are so for the others; the claims compare within seeds."
+        "interval. All methods have the same seeds, and the claims compare within seeds."
     )
     header = ("Parameters", *(NAMES[m].capitalize() for m in METHODS))
     return Table(f"{SLUG}-accuracies", caption, header, body, rows)
