@@ -7,11 +7,14 @@
 - floor: forward, backward and step on one batch that is already there, in each precision and memory layout; the
   fastest counts. No loop that reads its data can be faster.
 
+Each has a process of its own. Those of ours and of the floor keep the memory that they free, as `worked run` has it;
+those of the others leave that as Python starts them, but for a second stock loop that keeps it too.
+
 A short round finds the fastest of each kind. Then every round runs each of these once, in an order of its own, so that
-a disturbance of the machine, or what the one before leaves behind, meets all; a ratio is taken within a round, and the
-median over rounds is what counts. All train the same network with the same batch size, optimiser and number of threads.
-Then flips and crops alone, against those of torchvision and (where it is installed) Kornia; and 25 configs of the
-search network: at once (on a GPU), in processes (on a CPU), in turn.
+a disturbance of the machine meets all; a ratio is taken within a round, and the median over rounds is what counts. All
+train the same network with the same batch size, optimiser and number of threads. Then flips and crops alone, against
+those of torchvision and (where it is installed) Kornia; and 25 configs of the search network: at once (on a GPU), in
+processes (on a CPU), in turn.
 
     python benchmarks/engine.py [--rounds N] [--steps N] [--threads N] [--device cpu|cuda] [--out FILE]
 """
@@ -27,11 +30,11 @@ import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -47,7 +50,8 @@ from torchvision.transforms import v2
 
 from worked import data
 from worked.estimate import estimate
-from worked.machine import environment, prepare_process
+from worked.executors import process_context
+from worked.machine import environment, keep_freed_memory, prepare_process
 from worked.models import ConvNet, LeNet5, SearchNet
 from worked.records import Store, read_json, write_atomically
 from worked.replicates import Replicate, in_groups, train_together
@@ -66,6 +70,8 @@ from worked.train import (
 
 PRECISIONS = ("float32", "bfloat16")
 LAYOUTS = {"": torch.contiguous_format, ", channels last": torch.channels_last}
+KEPT = "stock loop with kept memory"
+KEEPING = ("ours", "floor", KEPT)  # the kinds whose processes keep the memory that they free
 Run = Callable[[nn.Module, Images, torch.device], None]
 Seconds = dict[str, list[float]]  # of every contender, in every round
 
@@ -84,6 +90,13 @@ WORKLOADS = (
     Workload("LeNet-5", LeNet5, "fashion_mnist", Recipe(3, 0.005, batch_size=64, schedule="constant")),
     Workload("CIFAR-10 CNN", ConvNet, "cifar10", Recipe(3, 0.005, 128, schedule="constant", flip=True, crop=4)),
 )
+
+
+@cache
+def images_of(name: str, count: int, source: str | None, part: str = "train") -> Images:
+    """The first ``count`` images of a split."""
+    split = data.load(name, part, source=source)
+    return Images(split.images[:count].clone(), split.labels[:count].clone())
 
 
 def steps_of(images: Images, recipe: Recipe) -> int:
@@ -193,7 +206,10 @@ def contenders(recipe: Recipe, workers: Sequence[int]) -> dict[str, Run]:
     """Everything that is compared, by name; what stands before the comma is its kind."""
     runs: dict[str, Run] = {
         **{f"ours, {name}": partial(ours, recipe=replace(recipe, precision=name)) for name in PRECISIONS},
-        **{f"stock loop, {count} workers": partial(stock, recipe=recipe, workers=count) for count in workers},
+        **{
+            f"{kind}, {count} workers": partial(stock, recipe=recipe, workers=count)
+            for kind, count in itertools.product(("stock loop", KEPT), workers)
+        },
         **{
             f"floor, {precision}{layout}": partial(floor, recipe=recipe, precision=precision, layout=layout)
             for precision, layout in itertools.product(PRECISIONS, LAYOUTS)
@@ -205,28 +221,58 @@ def contenders(recipe: Recipe, workers: Sequence[int]) -> dict[str, Run]:
     return runs
 
 
-def compare(workload: Workload, images: Images, rounds: int, workers: Sequence[int]) -> tuple[Seconds, Seconds]:
+def prepare(kind: str, threads: int) -> None:
+    """Make this process that of one contender of ``kind``."""
+    multiprocessing.set_start_method(None, force=True)  # its loaders start workers as those of a user's process do
+    torch.set_num_threads(threads)
+    if kind in KEEPING:
+        keep_freed_memory()
+
+
+def timed(run: Run, workload: Workload, few: tuple[int, str | None], device: torch.device) -> float:
+    """Seconds of one training in this process, on ``few``: so many images, from one source."""
+    images = images_of(workload.data, *few).to(device)
+    model = seeded(workload.build, seed=0)
+    return clocked(lambda: run(model, images, device), device)
+
+
+@contextlib.contextmanager
+def apart(names: Iterable[str], threads: int) -> Iterator[dict[str, ProcessPoolExecutor]]:
+    """A process for each contender, started when it is first asked for."""
+    with contextlib.ExitStack() as stack:
+        yield {
+            name: stack.enter_context(ProcessPoolExecutor(1, process_context(), prepare, (kind_of(name), threads)))
+            for name in names
+        }
+
+
+def compare(
+    workload: Workload, few: tuple[int, str | None], rounds: int, runs: dict[str, Run], ask: Callable[..., float]
+) -> tuple[Seconds, Seconds]:
     """Seconds of the fastest contender of each kind, and of all of them in the shorter round that chose it."""
-    device = images.pixels.device
+    count, source = few
 
-    def trained(run: Run, few: Images) -> None:
-        run(seeded(workload.build, seed=0), few, device)
+    def ways(names: Iterable[str], count: int) -> dict[str, Callable[[], float]]:
+        return {name: partial(ask, name, runs[name], workload, (count, source)) for name in names}
 
-    runs = contenders(workload.recipe, workers)
-    for count in (2 * workload.recipe.batch_size, len(images) // 4):  # the first, which is not counted, warms up
-        tried = interleaved({name: partial(trained, run, images[:count]) for name, run in runs.items()}, 1, device)
-    chosen = {name: runs[name] for kind in kinds(tried) if (name := best(tried, kind))}
-    return interleaved({name: partial(trained, run, images) for name, run in chosen.items()}, rounds, device), tried
+    for part in (2 * workload.recipe.batch_size, count // 4):  # the first, which is not counted, warms up
+        tried = interleaved(ways(runs, part), 1)
+    return interleaved(ways([best(tried, kind) for kind in kinds(tried)], count), rounds), tried
+
+
+def kind_of(name: str) -> str:
+    """The kind of a contender: what stands before the comma of its name."""
+    return name.partition(",")[0]
 
 
 def kinds(names: Iterable[str]) -> list[str]:
-    """The kinds of contenders: what stands before the comma of their names."""
-    return list(dict.fromkeys(name.partition(",")[0] for name in names))
+    """The kinds of contenders."""
+    return list(dict.fromkeys(map(kind_of, names)))
 
 
 def best(seconds: Seconds, kind: str) -> str:
     """The contender of a kind with the lowest median."""
-    own = (name for name in seconds if name.partition(",")[0] == kind)
+    own = (name for name in seconds if kind_of(name) == kind)
     return min(own, key=lambda name: statistics.median(seconds[name]))
 
 
@@ -305,16 +351,21 @@ def augmenters(recipe: Recipe, side: int) -> dict[str, Callable[[Images], None]]
     return ways
 
 
-def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int, device: torch.device) -> Seconds:
-    """Time every way once a round, each round in an order of its own: what ran before leaves its traces."""
+def clocked(way: Callable[[], object], device: torch.device) -> float:
+    """Seconds that it takes."""
+    start = time.perf_counter()
+    way()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def interleaved(ways: Mapping[str, Callable[[], float]], rounds: int) -> Seconds:
+    """Seconds of every way, once a round, each round in an order of its own: what ran before leaves its traces."""
     seconds: Seconds = {name: [] for name in ways}
     for number in range(rounds):
         for name in random.Random(number).sample(list(ways), len(ways)):
-            start = time.perf_counter()
-            ways[name]()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(ways[name]())
     return seconds
 
 
@@ -351,10 +402,11 @@ def many(images: Images, rounds: int, processes: int) -> Seconds:
     ways: dict[str, Callable[[], object]] = {"in turn": partial(in_turn, images), "at once": partial(at_once, images)}
     with contextlib.ExitStack() as stack:
         if images.pixels.device.type == "cpu":
-            pool = stack.enter_context(ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")))
+            pool = stack.enter_context(ProcessPoolExecutor(processes, process_context()))
             list(pool.map(one_config, CONFIGS[:processes], [images[:64]] * processes))  # started before it counts
             ways["in processes"] = lambda: list(pool.map(one_config, CONFIGS, [images] * len(CONFIGS)))
-        return interleaved(ways, rounds, images.pixels.device)
+        device = images.pixels.device
+        return interleaved({name: partial(clocked, way, device) for name, way in ways.items()}, rounds)
 
 
 # -- the command -----------------------------------------------------------------------------------------------------
@@ -387,7 +439,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--generated", action="store_true", help="use the generated stand-ins")
     parser.add_argument("--out", type=Path, help="the record (default: benchmarks/DEVICE.json beside the results)")
     options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
+    prepare("ours", options.threads)
     device, source = torch.device(options.device), "generated" if options.generated else None
     here = environment(device.type) | {"threads": options.threads}
     commit = here.pop("commit")  # of a part, as a date is
@@ -398,8 +450,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     record |= {"environment": here, "source": source or "official", "measured": record.get("measured", {})}
 
     def images(name: str, count: int, part: str = "train") -> Images:
-        split = data.load(name, part, source=source)
-        return Images(split.images, split.labels)[:count].to(device)
+        return images_of(name, count, source, part).to(device)
 
     def keep(name: str, **found: object) -> None:
         """Note what was measured, in the record at once."""
@@ -414,17 +465,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         keep(name, **what, rounds=options.rounds, seconds=seconds, ratios=told, **more)
         print(f"{name}: {what}\n{table(seconds, told)}\n", flush=True)
 
-    for workload in (one for one in WORKLOADS if options.only in one.name):
-        recipe = workload.recipe
-        few = images(workload.data, options.steps * recipe.batch_size)
-        seconds, tried = compare(workload, few, options.rounds, options.workers)
-        note(workload.name, few, recipe, seconds, summary(seconds), tried=tried)
-        if recipe.crop:
-            ways = augmenters(recipe, few.pixels.shape[-1])
-            seconds = interleaved({name: partial(way, few) for name, way in ways.items()}, options.rounds, device)
-            own = next(iter(seconds))
-            told = {f"times {name}": ratios(taken, seconds[own]) for name, taken in seconds.items() if name != own}
-            note(f"Flips and crops, {workload.name}", few, replace(recipe, epochs=1), seconds, told)
+    with apart(contenders(WORKLOADS[0].recipe, options.workers), options.threads) as processes:
+
+        def ask(name: str, run: Run, workload: Workload, few: tuple[int, str | None]) -> float:
+            """Seconds of a training in the process of a contender."""
+            return processes[name].submit(timed, run, workload, few, device).result()
+
+        for workload in (one for one in WORKLOADS if options.only in one.name):
+            few = images(workload.data, options.steps * workload.recipe.batch_size)
+            runs = contenders(workload.recipe, options.workers)
+            seconds, tried = compare(workload, (len(few), source), options.rounds, runs, ask)
+            note(workload.name, few, workload.recipe, seconds, summary(seconds), tried=tried)
+    for workload in (one for one in WORKLOADS if options.only in one.name and one.recipe.crop):
+        few = images(workload.data, options.steps * workload.recipe.batch_size)
+        ways = augmenters(workload.recipe, few.pixels.shape[-1])
+        clocks = {name: partial(clocked, partial(way, few), device) for name, way in ways.items()}
+        seconds = interleaved(clocks, options.rounds)
+        own = next(iter(seconds))
+        told = {f"times {name}": ratios(taken, seconds[own]) for name, taken in seconds.items() if name != own}
+        note(f"Flips and crops, {workload.name}", few, replace(workload.recipe, epochs=1), seconds, told)
     if options.only in MANY:
         few = images("mnist", options.steps * CONFIGS[0].batch_size)
         seconds = many(few, options.rounds, options.threads)

@@ -224,21 +224,34 @@ def test_a_bayesian_search_killed_in_round_40_goes_on_with_the_same_trials(tmp_p
     assert trials("broken") == trials("unbroken")
 
 
+def kill_a_worker(process: subprocess.Popen[str]) -> str:
+    """Kill a process that measures for a command, and return what the command says."""
+
+    def workers() -> list[int]:
+        return [
+            worker
+            for child in children(process.pid)
+            if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes()  # they are its copies
+            for worker in children(child)
+        ]
+
+    wait_for(workers)
+    os.kill(workers()[0], signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    return one_sentence(process.returncode, errors)
+
+
 def test_a_killed_worker_is_said(bench):
     for path in run_records(bench)[:2]:
         path.unlink()
     before = bench.records()
-    process = bench.start(*SMOKE)
+    assert "was killed" in kill_a_worker(bench.start(*SMOKE))
+    assert before.items() <= bench.records().items()
 
-    def spawned() -> list[int]:
-        return [
-            child for child in children(process.pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
-        ]
 
-    wait_for(spawned)
-    os.kill(spawned()[0], signal.SIGKILL)
-    _, errors = process.communicate(timeout=60)
-    assert "was killed" in one_sentence(process.returncode, errors)
+def test_a_killed_worker_of_a_replay_is_said(bench):
+    before = bench.records()
+    assert "was killed" in kill_a_worker(bench.start("replay", STUDY))
     assert before.items() <= bench.records().items()
 
 

@@ -130,7 +130,7 @@ def test_the_brief_answer_says_what_was_asked_and_how_it_fell(tmp_path):
 def test_the_committed_record_is_judged_in_the_ledger(monkeypatch):
     monkeypatch.setenv("WORKED_STORE", str(ROOT / "results"))
     store = Store.default()
-    told = ledger.claim_lists(store)
+    told = ledger.claim_lists(ledger.chapters(store))
     assert benchmark.every(store)
     for found in benchmark.verdicts(store):
         assert f"#claim-{found.claim.id}" in told

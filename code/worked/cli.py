@@ -2,20 +2,25 @@
 
 import argparse
 import json
-import multiprocessing
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from worked import executors
 from worked.measurement import Context
 from worked.records import Store
 from worked.study import PROFILE_NAMES, Study, StudyError
+
+if TYPE_CHECKING:
+    from worked.records import Record
+    from worked.replay import Replay
 
 POLICIES = ("reuse", "stored", "fresh")
 
@@ -185,31 +190,37 @@ def run(arguments: argparse.Namespace) -> int:
 
 def replay(arguments: argparse.Namespace) -> int:
     """``worked replay``."""
-    from worked.machine import prepare_process, resolve_device
-    from worked.replay import replay as replay_record
+    from worked.machine import resolve_device
     from worked.replay import stamp
 
     store, device = Store.default(), resolve_device(arguments.device)
-    prepare_process(device)
     failed = 0
-    for study in _studies(arguments.study):
-        records = [record for profile in study.profiles for record in study.present(profile, store)]
-        outcomes = []
-        for record in records:
-            outcome = replay_record(study, record, store, device=device)
-            outcomes.append(outcome)
-            word = {True: "agrees", False: "DISAGREES", None: "not replayed"}[outcome.agrees]
-            print(f"{study.slug} {record.key}: {word}: {outcome.detail}", flush=True)
-        agreeing = {outcome.key for outcome in outcomes if outcome.agrees}
-        if restamped := agreeing & set(study.unreplayed(records, store)):
-            stamp(store, study, sorted(restamped), device)
-        disagreeing = sum(outcome.agrees is False for outcome in outcomes)
-        failed += disagreeing
-        print(
-            f"{study.slug}: {len(agreeing)} agree, {disagreeing} disagree, "
-            f"{len(outcomes) - len(agreeing) - disagreeing} not replayed; {len(restamped)} stamped with today's code"
-        )
+    with executors.processes(device) as pool:
+        for study in _studies(arguments.study):
+            records = [record for profile in study.profiles for record in study.present(profile, store)]
+            outcomes = []
+            for outcome in pool.map(partial(_replay, study.module, store=store, device=device), records):
+                outcomes.append(outcome)
+                word = {True: "agrees", False: "DISAGREES", None: "not replayed"}[outcome.agrees]
+                print(f"{study.slug} {outcome.key}: {word}: {outcome.detail}", flush=True)
+            agreeing = {outcome.key for outcome in outcomes if outcome.agrees}
+            if restamped := agreeing & set(study.unreplayed(records, store)):
+                stamp(store, study, sorted(restamped), device)
+            disagreeing = sum(outcome.agrees is False for outcome in outcomes)
+            failed += disagreeing
+            rest = len(outcomes) - len(agreeing) - disagreeing
+            print(
+                f"{study.slug}: {len(agreeing)} agree, {disagreeing} disagree, {rest} not replayed; "
+                f"{len(restamped)} stamped with today's code"
+            )
     return 1 if failed else 0
+
+
+def _replay(module: str, record: "Record", store: Store, device: str) -> "Replay":
+    """Replay one record in a process of its own."""
+    from worked.replay import replay
+
+    return replay(import_module(module).STUDY, record, store, device=device)
 
 
 # -- proofs and claims -----------------------------------------------------------------------------------------------
@@ -220,11 +231,11 @@ def verify(arguments: argparse.Namespace) -> int:
     from worked import anchors, derivations, ledger
 
     store, start = Store.default(), time.monotonic()
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+    with executors.processes("cpu") as pool:
         for lines in pool.map(_prove, derivations.names()):
             print("\n".join(lines), flush=True)
     print(f"all of them in {time.monotonic() - start:.0f} s")
-    verdicts = ledger.verdicts(store)
+    verdicts = ledger.verdicts(ledger.chapters(store))
     for verdict in verdicts:
         print(f"{verdict.claim.id}: {verdict.state} ({verdict.numbers})")
     if arguments.accept:
@@ -251,7 +262,7 @@ def claims(arguments: argparse.Namespace) -> int:
     """``worked claims``."""
     from worked import ledger
 
-    verdicts = ledger.verdicts(Store.default())
+    verdicts = ledger.verdicts(ledger.chapters(Store.default()))
     if arguments.json:
         print(json.dumps([verdict.as_json() for verdict in verdicts], indent=1))
     else:

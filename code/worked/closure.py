@@ -55,8 +55,13 @@ def code_fingerprint(modules: dict[str, Path]) -> str:
     """Hexadecimal SHA-256 of the modules' syntax trees: comments, docstrings and formatting do not count."""
     digest = hashlib.sha256()
     for name, path in sorted(modules.items()):
-        digest.update(f"{name}={_shape(ast.parse(path.read_text(encoding='utf-8')))}\n".encode())
+        digest.update(f"{name}={_shape_of(path.read_text(encoding='utf-8'))}\n".encode())
     return digest.hexdigest()
+
+
+@cache
+def _shape_of(source: str) -> str:
+    return _shape(ast.parse(source))
 
 
 def _shape(node: object) -> str:

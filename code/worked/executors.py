@@ -7,11 +7,13 @@ that a result does not depend on how many runs are done side by side.
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
@@ -33,6 +35,38 @@ class Done:
 def cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def process_context() -> Any:
+    """How processes are started: none inherits what this one has done.
+
+    On Linux all are copies of one that has imported torch, which takes seconds, and done nothing else. The libraries
+    of macOS do not survive being copied so.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    multiprocessing.set_forkserver_preload(["torch"])
+    return multiprocessing.get_context("forkserver")
+
+
+@contextmanager
+def processes(device: str, workers: int | None = None, ticks: Any = None) -> Iterator[ProcessPoolExecutor]:
+    """Processes of this machine that measure, at most one a core; on a GPU one. They end at once with the context.
+
+    Raises:
+        StudyError: one of them was killed.
+    """
+    count = 1 if device == "cuda" else min(workers or cores(), cores())
+    executor = ProcessPoolExecutor(count, process_context(), _start_worker, (device, ticks, dict(os.environ)))
+    try:
+        yield executor
+    except BrokenProcessPool:
+        raise StudyError("a process was killed (out of memory?): run the same command again") from None
+    finally:
+        running = list((executor._processes or {}).values())
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in running:
+            process.terminate()
 
 
 class Pool:
@@ -85,10 +119,9 @@ class LocalPool(Pool):
 
     def __init__(self, title: str, device: str, workers: int | None):
         super().__init__(title)
-        context = multiprocessing.get_context("spawn")
-        self.ticks = context.SimpleQueue()
-        count = 1 if device == "cuda" else min(workers or cores(), cores())
-        self.executor = ProcessPoolExecutor(count, context, _start_worker, (device, self.ticks, os.getpid()))
+        self.ticks = process_context().SimpleQueue()
+        self.stack = ExitStack()
+        self.executor = self.stack.enter_context(processes(device, workers, self.ticks))
         threading.Thread(target=self._follow, daemon=True).start()
 
     def _submit(self, module: str, specs: Sequence[Any], context: Any, epochs: int) -> Future:
@@ -100,10 +133,7 @@ class LocalPool(Pool):
 
     def close(self) -> None:
         """End the processes."""
-        processes = list((self.executor._processes or {}).values())
-        self.executor.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
+        self.stack.close()
         super().close()
 
 
@@ -151,15 +181,18 @@ _ticks: Any = None  # the queue that finished epochs are reported to
 _alone = threading.Lock()  # torch's generator is the process's: one run at a time, however many threads a worker has
 
 
-def _start_worker(device: str, ticks: Any, parent: int) -> None:
+def _start_worker(device: str, ticks: Any, variables: dict[str, str]) -> None:
     global _ticks
     _ticks = ticks
+    os.environ.clear()  # a copy has the variables of the first run's time
+    os.environ.update(variables)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     prepare_process(device)
 
     def end_with_parent() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        parent.join()
         os._exit(1)
 
     # A killed parent must not leave processes that measure for nobody.

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -30,9 +31,24 @@ def judged(finding: Findings, store: Store) -> list[Verdict]:
     return [claim.judge(summary) for claim in finding.claims]
 
 
-def verdicts(store: Store) -> list[Verdict]:
-    """Every claim of every study, judged, and those of the benchmark."""
-    return [v for finding in findings.every() for v in judged(finding, store)] + benchmark.verdicts(store)
+@dataclass(frozen=True)
+class Chapter:
+    """One study, or the benchmark, with its claims judged."""
+
+    title: str
+    question: str
+    verdicts: list[Verdict]
+
+
+def chapters(store: Store) -> list[Chapter]:
+    """Every study, and the benchmark."""
+    studies = [Chapter(one.study.title, one.study.question, judged(one, store)) for one in findings.every()]
+    return [*studies, Chapter(benchmark.TITLE, benchmark.QUESTION, benchmark.verdicts(store))]
+
+
+def verdicts(chapters: Sequence[Chapter]) -> list[Verdict]:
+    """Every claim of ``chapters``, judged."""
+    return [verdict for chapter in chapters for verdict in chapter.verdicts]
 
 
 def accept(store: Store, today: list[Verdict]) -> None:
@@ -56,10 +72,10 @@ def changes(store: Store, today: list[Verdict]) -> list[str]:
 # -- what the home page and the ledger page show -----------------------------------------------------------------------
 
 
-def state(store: Store) -> str:
+def state(chapters: Sequence[Chapter]) -> str:
     """The state of the book's proofs and claims in two sentences."""
     told = [proof.verdict() for proof in proofs()]
-    counts = Counter(verdict.state for verdict in verdicts(store))
+    counts = Counter(verdict.state for verdict in verdicts(chapters))
     steps, assumed = (sum(proof[name] for proof in told) for name in ("steps", "assumed"))
     derived = f"{len(told)} derivation" + ("s" if len(told) > 1 else "")
     return (
@@ -69,9 +85,9 @@ def state(store: Store) -> str:
     )
 
 
-def chance(store: Store) -> str:
+def chance(chapters: Sequence[Chapter]) -> str:
     """How many claims would hold if there were nothing behind them."""
-    n = len(verdicts(store))
+    n = len(verdicts(chapters))
     return (
         f"A claim is *supported* when its two-sided 95 % interval lies above zero. Were all {n} effects exactly zero, "
         f"{n * CHANCE:.1f} of them would be expected to be called supported by chance, and as many not supported."
@@ -160,8 +176,8 @@ def claim_list(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(lines)
 
 
-def claim_lists(store: Store) -> str:
-    """The claims of every study, and of the benchmark, each list under its title and question, as MyST."""
-    lists = [(found.study.title, found.study.question, judged(found, store)) for found in findings.every()]
-    lists.append((benchmark.TITLE, benchmark.QUESTION, benchmark.verdicts(store)))
-    return "\n\n".join(f"**{title}.** {question}\n\n{claim_list(told)}" for title, question, told in lists if told)
+def claim_lists(chapters: Sequence[Chapter]) -> str:
+    """The claims of every chapter, each list under its title and question, as MyST."""
+    return "\n\n".join(
+        f"**{one.title}.** {one.question}\n\n{claim_list(one.verdicts)}" for one in chapters if one.verdicts
+    )
