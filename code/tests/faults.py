@@ -238,6 +238,7 @@ def kill_a_worker(process: subprocess.Popen[str]) -> str:
     wait_for(workers)
     os.kill(workers()[0], signal.SIGKILL)
     _, errors = process.communicate(timeout=60)
+    wait_for(lambda: not running(process.pid))
     return one_sentence(process.returncode, errors)
 
 
@@ -252,7 +253,20 @@ def test_a_killed_worker_is_said(bench):
 def test_a_killed_worker_of_a_replay_is_said(bench):
     before = bench.records()
     assert "was killed" in kill_a_worker(bench.start("replay", STUDY))
-    assert before.items() <= bench.records().items()
+    assert before == bench.records()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("words", [SMOKE, ["replay", STUDY]], ids=["run", "replay"])
+def test_a_command_that_is_stopped_as_it_starts_leaves_no_process(bench, words, how):
+    for path in run_records(bench)[:1]:
+        path.unlink()
+    process = bench.start(*words)
+    wait_for(lambda: len(children(process.pid)) >= 2)  # one is to import torch
+    (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)  # Ctrl-C reaches the whole group
+    _, errors = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" not in errors
+    wait_for(lambda: not running(process.pid))
 
 
 # --- full disk: a limit on the size of files makes a write fail half-way ---

@@ -13,6 +13,7 @@ from worked.records import RecordError, Store, read_json
 TITLE = "The training engine"
 QUESTION = "How near is the engine to the limit of the machine, and does it learn the same?"
 LENET, CNN, MANY = "LeNet-5", "CIFAR-10 CNN", "25 configs of the search network"
+KEPT = "stock loop with kept memory"  # what its process frees, as ours
 SAME = 0.01  # two accuracies that differ by less than this are called equal
 # How many times as fast as the stock loop, and which share of the floor; None where nothing is asked.
 BOUNDS: dict[str, dict[str, tuple[float, float | None]]] = {
@@ -95,10 +96,12 @@ def claims(device: str) -> list[Claim]:
     place, found = f"on this {DEVICES[device]}", []
     for workload, (times, share) in BOUNDS[device].items():
         slug = f"engine-{device}-{workload.split()[-1].lower()}"
-        found.append(
-            Claim(f"{slug}-stock", f"{place}, the {workload} trains at least {times:g} times as fast as the stock loop",
-                  _ratio(workload, "times stock loop"), "mean ratio", "times", 1.0, least=times)
-        )  # fmt: skip
+        loops = {"stock": "stock loop"} | ({"stock-kept": KEPT} if device == "cpu" else {})  # a GPU's memory is its own
+        found += [
+            Claim(f"{slug}-{name}", f"{place}, the {workload} trains at least {times:g} times as fast as the {loop}",
+                  _ratio(workload, f"times {loop}"), "mean ratio", "times", 1.0, least=times)
+            for name, loop in loops.items()
+        ]  # fmt: skip
         if share:
             found.append(
                 Claim(f"{slug}-floor",
@@ -133,16 +136,18 @@ def brief(benchmark: Benchmark) -> str:
     """The answer in a few sentences."""
     told = []
     for workload in BOUNDS[benchmark.device]:
-        ratio, share = (benchmark.ratio(workload, name) for name in ("times stock loop", "share of the floor"))
+        names = ("times stock loop", f"times {KEPT}", "share of the floor")
+        ratio, kept, share = (spread(benchmark.ratio(workload, name)) for name in names)
         told.append(
-            f"{workload} trains {spread(ratio)} times as fast as with the stock loop, at {spread(share)} of the speed "
-            "that computing alone reaches"
+            f"{workload} trains {ratio} times as fast as with the stock loop, {kept} times as fast as with one that "
+            f"keeps its memory as ours does, at {share} of the speed that computing alone reaches"
         )
-    words = "; ".join(f"{v.claim.statement}: **{v.state}**" for v in judged(benchmark) if "stock" in v.claim.id)
+    asked = [v for v in judged(benchmark) if v.claim.id.endswith(("-stock", "-stock-kept", "-floor"))]
+    words = "\n".join(f"- {v.claim.statement}: **{v.state}**" for v in asked)
     return (
         f"On {benchmark.record['environment']['threads']} threads of this {DEVICES[benchmark.device]}, "
         f"{'; '.join(told)} (median, smallest and largest of the rounds).\n\n"
-        f"What was asked: {words}."
+        f"What was asked:\n\n{words}\n"
     )
 
 
@@ -166,7 +171,7 @@ def times(benchmark: Benchmark, workload: str) -> Table:
     measured = benchmark.measured[workload]
     seconds: Mapping[str, list[float]] = measured["seconds"]
     own = min(
-        (name for name in seconds if name.startswith(("ours", "augmentation, ours", "in "))),
+        (name for name in seconds if name.startswith(("ours,", "augmentation, ours", "in "))),
         key=lambda name: statistics.median(seconds[name]),
     )
     body = [

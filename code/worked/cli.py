@@ -69,12 +69,15 @@ def _parser() -> argparse.ArgumentParser:
     def on_device(added: argparse.ArgumentParser) -> None:
         added.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 
+    def in_processes(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--workers", type=_positive, help="processes on a CPU (default: one a core)")
+
     command("status", status, "List studies with their records: present, missing, unreplayed, device, date.")
 
     added = command("run", run, "Measure the records that are missing, and say why they are.")
     added.add_argument("study", nargs="*", help="all studies if none is named")
     added.add_argument("--profile", choices=PROFILE_NAMES, default="full")
-    added.add_argument("--workers", type=_positive, help="processes on a CPU (default: one a core)")
+    in_processes(added)
     added.add_argument("--executor", choices=executors.NAMES, default="local", help="who does the runs")
     added.add_argument("--scheduler", metavar="ADDRESS", help="of Dask (default: processes of this machine)")
     added.add_argument("--fresh", action="store_true", help="measure again what is stored")
@@ -83,9 +86,11 @@ def _parser() -> argparse.ArgumentParser:
 
     added = command("replay", replay, "Run the first steps of the records with today's code and compare.")
     added.add_argument("study", nargs="*", help="all studies if none is named")
+    in_processes(added)
     on_device(added)
 
     added = command("verify", verify, "Prove every derivation, judge every claim, compare every anchor.")
+    in_processes(added)
     added.add_argument("--accept", action="store_true", help="note today's verdicts as the accepted ones")
 
     added = command("claims", claims, "List every claim with verdict, effect, interval and n.")
@@ -195,7 +200,7 @@ def replay(arguments: argparse.Namespace) -> int:
 
     store, device = Store.default(), resolve_device(arguments.device)
     failed = 0
-    with executors.processes(device) as pool:
+    with executors.processes(device, arguments.workers) as pool:
         for study in _studies(arguments.study):
             records = [record for profile in study.profiles for record in study.present(profile, store)]
             outcomes = []
@@ -231,7 +236,7 @@ def verify(arguments: argparse.Namespace) -> int:
     from worked import anchors, derivations, ledger
 
     store, start = Store.default(), time.monotonic()
-    with executors.processes("cpu") as pool:
+    with executors.processes("cpu", arguments.workers) as pool:
         for lines in pool.map(_prove, derivations.names()):
             print("\n".join(lines), flush=True)
     print(f"all of them in {time.monotonic() - start:.0f} s")
@@ -281,11 +286,12 @@ def train(arguments: argparse.Namespace) -> int:
     from safetensors.torch import save
     from tqdm import tqdm
 
-    from worked.machine import prepare_process, resolve_device
+    from worked.machine import keep_freed_memory, prepare_process, resolve_device
     from worked.records import write_atomically
 
     study, store = _studies([NETWORKS[arguments.network]])[0], Store.default()
     device = resolve_device(arguments.device)
+    keep_freed_memory()
     prepare_process(device)
     wanted = study.wanted(arguments.profile, store)
     specs = [s for s in wanted if s.config["regularization"] == arguments.regularization and "search" not in s.config]

@@ -16,9 +16,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
+from multiprocessing import forkserver
 from typing import Any
 
-from worked.machine import StudyError, environment, prepare_process, resolve_device
+from worked.machine import StudyError, environment, keep_freed_memory, prepare_process, resolve_device
 
 NAMES = ("local", "dask")
 
@@ -46,7 +47,24 @@ def process_context() -> Any:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     multiprocessing.set_forkserver_preload(["torch"])
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # or Ctrl-C while it imports torch prints where it was
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, handler)
     return multiprocessing.get_context("forkserver")
+
+
+def end_with_parent() -> None:
+    """In a process that was started: end when the one that started it has, which may be killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextmanager
@@ -61,7 +79,9 @@ def processes(device: str, workers: int | None = None, ticks: Any = None) -> Ite
     try:
         yield executor
     except BrokenProcessPool:
-        raise StudyError("a process was killed (out of memory?): run the same command again") from None
+        raise StudyError(
+            "a process was killed (out of memory?): run the same command again, with --workers 1 if memory is short"
+        ) from None
     finally:
         running = list((executor._processes or {}).values())
         executor.shutdown(wait=False, cancel_futures=True)
@@ -187,16 +207,9 @@ def _start_worker(device: str, ticks: Any, variables: dict[str, str]) -> None:
     os.environ.clear()  # a copy has the variables of the first run's time
     os.environ.update(variables)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
+    end_with_parent()
+    keep_freed_memory()
     prepare_process(device)
-
-    def end_with_parent() -> None:
-        parent = multiprocessing.parent_process()
-        assert parent is not None
-        parent.join()
-        os._exit(1)
-
-    # A killed parent must not leave processes that measure for nobody.
-    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def _measure(module: str, specs: Sequence[Any], context: Any) -> list[Done]:

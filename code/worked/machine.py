@@ -25,13 +25,9 @@ def resolve_device(device: str) -> str:
 
 
 def prepare_process(device: str) -> None:
-    """Make this process measure repeatably, and fast.
-
-    One CPU thread; on a GPU deterministic algorithms where there are some; memory as :func:`keep_freed_memory` says.
-    """
+    """Make this process measure repeatably: one CPU thread; on a GPU deterministic algorithms where there are some."""
     import torch
 
-    keep_freed_memory()
     torch.set_num_threads(1)
     if device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -42,11 +38,11 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep the memory that this process frees, however large the piece, until the process ends.
+    """Have the C library keep the memory that the main thread of this process frees, until the process ends.
 
-    As it starts, glibc gives large pieces back to the system. A training step that asks for the same maps again then
-    waits for the system to find them and fill them with zeros, 4 KiB at a time: a third of its time for the CIFAR-10
-    network. Other C libraries have no such switch; nothing is done there. Source: mallopt(3).
+    By default glibc gives large pieces back to the system. A training step that asks for the same maps again then
+    waits for the system to find them and fill them with zeros. What it costs is memory: the process stays as large as
+    it has ever been. Only glibc is told; with another C library nothing is done. Source: mallopt(3).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
