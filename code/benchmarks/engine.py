@@ -11,13 +11,13 @@ Each has a process of its own. Those of ours and of the floor keep the memory th
 those of the others leave that as Python starts them, but for a second stock loop that keeps it, too; and ours is timed
 once more without.
 
-A short round finds the fastest of each kind. Then every round runs each of these, and every floor, once, in an order of
-its own, so that a disturbance of the machine meets all; a ratio is taken within a round, and the median over rounds is
-what counts. All train the same network with the same batch size, optimiser and number of threads. Then flips and crops
-alone, against those of torchvision and (where it is installed) Kornia; and 25 configs of the search network: at once
-(on a GPU), in processes (on a CPU), in turn.
+Three short rounds find the fastest of each kind. Then every round runs each of these, and every floor, once, in an
+order of its own, so that a disturbance of the machine meets all; a ratio is taken within a round, and the median over
+rounds is what counts. All train the same network with the same batch size, optimiser and number of threads. Then flips
+and crops alone, against those of torchvision and (where it is installed) Kornia; and 25 configs of the search network:
+at once (on a GPU), in processes (on a CPU), in turn.
 
-    python benchmarks/engine.py [--rounds N] [--steps N] [--threads N] [--device cpu|cuda] [--out FILE]
+    python benchmarks/engine.py [--rounds N] [--images N] [--threads N] [--device cpu|cuda] [--out FILE]
 """
 
 import argparse
@@ -255,14 +255,14 @@ def apart(names: Iterable[str], threads: int) -> Iterator[dict[str, ProcessPoolE
 def compare(
     workload: Workload, few: tuple[int, str | None], rounds: int, runs: dict[str, Run], ask: Callable[..., float]
 ) -> tuple[Seconds, Seconds]:
-    """Seconds of the fastest contender of each kind, and of all of them in the shorter round that chose it."""
+    """Seconds of the fastest contender of each kind, and of all of them in the shorter rounds that chose it."""
     count, source = few
 
     def ways(names: Iterable[str], count: int) -> dict[str, Callable[[], float]]:
         return {name: partial(ask, name, runs[name], workload, (count, source)) for name in names}
 
-    for part in (2 * workload.recipe.batch_size, count // 4):  # the first, which is not counted, warms up
-        tried = interleaved(ways(runs, part), 1)
+    interleaved(ways(runs, 2 * workload.recipe.batch_size), 1)  # warms up
+    tried = interleaved(ways(runs, count // 4), 3)
     # The floors are near one another, and the lowest of one short round need not be the lowest.
     chosen = [name for name in runs if kind_of(name) == "floor" or name == best(tried, kind_of(name))]
     return interleaved(ways(chosen, count), rounds), tried
@@ -434,7 +434,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the options, measure, print the tables, write the record."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=9, help="times that each is run (default %(default)s)")
-    parser.add_argument("--steps", type=int, default=65, help="batches of an epoch (default %(default)s)")
+    parser.add_argument("--images", type=int, default=8320, help="of an epoch (default %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="(default %(default)s)")
     parser.add_argument("--epochs", type=int, default=5, help="of the trainings whose accuracy is compared")
     parser.add_argument("--seeds", type=int, default=8, help="of those trainings, 0 for none")
@@ -480,12 +480,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             return processes[name].submit(timed, run, workload, few, device).result()
 
         for workload in (one for one in WORKLOADS if options.only in one.name):
-            few = images(workload.data, options.steps * workload.recipe.batch_size)
+            few = images(workload.data, options.images)
             runs = contenders(workload.recipe, options.workers)
             seconds, tried = compare(workload, (len(few), source), options.rounds, runs, ask)
             note(workload.name, few, workload.recipe, seconds, summary(seconds), tried=tried)
     for workload in (one for one in WORKLOADS if options.only in one.name and one.recipe.crop):
-        few = images(workload.data, options.steps * workload.recipe.batch_size)
+        few = images(workload.data, options.images)
         ways = augmenters(workload.recipe, few.pixels.shape[-1])
         clocks = {name: partial(clocked, partial(way, few), device) for name, way in ways.items()}
         seconds = interleaved(clocks, options.rounds)
@@ -493,7 +493,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         told = {f"times {name}": ratios(taken, seconds[own]) for name, taken in seconds.items() if name != own}
         note(f"Flips and crops, {workload.name}", few, replace(workload.recipe, epochs=1), seconds, told)
     if options.only in MANY:
-        few = images("mnist", options.steps * CONFIGS[0].batch_size)
+        few = images("mnist", options.images)
         seconds = many(few, options.rounds, options.threads)
         told = {
             f"times in turn, {way}": ratios(seconds["in turn"], seconds[way]) for way in seconds if way != "in turn"
@@ -503,7 +503,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name = f"Accuracy, {workload.name}"
         if options.only not in name:
             continue
-        few = images(workload.data, options.steps * workload.recipe.batch_size)
+        few = images(workload.data, options.images)
         reached = accuracies(workload, few, images(workload.data, 10_000, "test"), options.epochs, options.seeds)
         keep(name, epochs=options.epochs, images=len(few), reached=reached)
         gap = estimate([mine - theirs for mine, theirs in zip(*reached.values(), strict=True)])

@@ -17,7 +17,7 @@ from worked.estimate import estimate
 
 def test_every_contender_is_run_printed_and_kept(tmp_path, capsys):
     threads, out = torch.get_num_threads(), tmp_path / "cpu.json"
-    words = ["--steps=2", "--rounds=2", "--workers", "0", "--device=cpu", "--threads=1", "--generated", "--seeds=0"]
+    words = ["--images=256", "--rounds=2", "--workers", "0", "--device=cpu", "--threads=1", "--generated", "--seeds=0"]
     try:
         engine.main([*words, f"--out={out}"])
         printed, record = capsys.readouterr().out, json.loads(out.read_text())
