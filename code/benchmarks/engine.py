@@ -3,7 +3,7 @@
 - ours: `worked.train`, in each precision; the faster counts.
 - stock loop: a torchvision dataset, one PIL image and one transform at a time, behind a `DataLoader`, with each number
   of workers; the fastest counts.
-- Lightning: its `Trainer` on the same `DataLoader`, where the package is installed.
+- Lightning: its `Trainer` on such a `DataLoader`, where the package is installed; likewise.
 - floor: forward, backward and step on one batch that is already there, in each precision and memory layout; the
   fastest counts. But for noise, no loop that reads its data is faster.
 
@@ -11,11 +11,13 @@ Each has a process of its own. Those of ours and of the floor keep the memory th
 those of the others leave that as Python starts them, but for a second stock loop that keeps it, too; and ours is timed
 once more without.
 
-Three short rounds find the fastest of each kind. Then every round runs each of these, and every floor, once, in an
-order of its own, so that a disturbance of the machine meets all; a ratio is taken within a round, and the median over
-rounds is what counts. All train the same network with the same batch size, optimiser and number of threads. Then flips
-and crops alone, against those of torchvision and (where it is installed) Kornia; and 25 configs of the search network:
-at once (on a GPU), in processes (on a CPU), in turn.
+Three short rounds leave out what is a quarter slower than the fastest of its kind. Then every round runs each of the
+others once, in an order of its own, so that a disturbance of the machine meets all. Of each kind the contender with the
+lowest median counts; a ratio is taken within a round, and the median over rounds is what is told. All train the same
+network with the same batch size, optimiser and number of threads.
+
+Then flips and crops alone, against those of torchvision and (where it is installed) Kornia; 25 configs of the search
+network: at once, in processes (on a CPU), in turn; and the test accuracy of ours and of the stock loop.
 
     python benchmarks/engine.py [--rounds N] [--images N] [--threads N] [--device cpu|cuda] [--out FILE]
 """
@@ -26,7 +28,9 @@ import itertools
 import json
 import logging
 import multiprocessing
+import os
 import random
+import signal
 import statistics
 import sys
 import time
@@ -73,6 +77,7 @@ from worked.train import (
 PRECISIONS = ("float32", "bfloat16")
 LAYOUTS = {"": torch.contiguous_format, ", channels last": torch.channels_last}
 KEEPING = ("ours", "floor", KEPT)  # the kinds whose processes keep the memory that they free
+NEAR = 1.25  # a contender this many times as slow as the fastest of its kind in short rounds is not that in longer ones
 Run = Callable[[nn.Module, Images, torch.device], None]
 Seconds = dict[str, list[float]]  # of every contender, in every round
 
@@ -226,9 +231,15 @@ def contenders(recipe: Recipe, workers: Sequence[int]) -> dict[str, Run]:
     return runs
 
 
+def heed_the_benchmark() -> None:
+    """Have this process, which the benchmark started, end with it and at no other sign."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group
+    end_with_parent()
+
+
 def prepare(kind: str, threads: int) -> None:
     """Make this process that of one contender of ``kind``."""
-    end_with_parent()
+    heed_the_benchmark()
     multiprocessing.set_start_method(None, force=True)  # its loaders start workers as those of a user's process do
     torch.set_num_threads(threads)
     if kind in KEEPING:
@@ -255,7 +266,7 @@ def apart(names: Iterable[str], threads: int) -> Iterator[dict[str, ProcessPoolE
 def compare(
     workload: Workload, few: tuple[int, str | None], rounds: int, runs: dict[str, Run], ask: Callable[..., float]
 ) -> tuple[Seconds, Seconds]:
-    """Seconds of the fastest contender of each kind, and of all of them in the shorter rounds that chose it."""
+    """Seconds of the contenders near the fastest of their kind, and of all in the shorter rounds that chose them."""
     count, source = few
 
     def ways(names: Iterable[str], count: int) -> dict[str, Callable[[], float]]:
@@ -263,9 +274,7 @@ def compare(
 
     interleaved(ways(runs, 2 * workload.recipe.batch_size), 1)  # warms up
     tried = interleaved(ways(runs, count // 4), 3)
-    # The floors are near one another, and the lowest of one short round need not be the lowest.
-    chosen = [name for name in runs if kind_of(name) == "floor" or name == best(tried, kind_of(name))]
-    return interleaved(ways(chosen, count), rounds), tried
+    return interleaved(ways(near(tried), count), rounds), tried
 
 
 def kind_of(name: str) -> str:
@@ -284,6 +293,12 @@ def best(seconds: Seconds, kind: str) -> str:
     return min(own, key=lambda name: statistics.median(seconds[name]))
 
 
+def near(seconds: Seconds) -> list[str]:
+    """The contenders that may be the fastest of their kind, given seconds of short rounds."""
+    least = {kind: statistics.median(seconds[best(seconds, kind)]) for kind in kinds(seconds)}
+    return [name for name, taken in seconds.items() if statistics.median(taken) <= NEAR * least[kind_of(name)]]
+
+
 def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[float]:
     """The ratio within each round."""
     return [a / b for a, b in zip(numerator, denominator, strict=True)]
@@ -291,11 +306,12 @@ def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[flo
 
 def summary(seconds: Seconds) -> dict[str, list[float]]:
     """How many times as fast as the others we are, and the share of the floor that we reach, in every round."""
-    mine = seconds[best(seconds, "ours")]
+    mine, limit = seconds[best(seconds, "ours")], seconds[best(seconds, "floor")]
     others = [kind for kind in kinds(seconds) if kind not in ("ours", "floor")]
     return {
         **{f"times {kind}": ratios(seconds[best(seconds, kind)], mine) for kind in others},
-        "share of the floor": ratios(seconds[best(seconds, "floor")], mine),
+        "share of the floor": ratios(limit, mine),
+        "times stock loop, of the floor": ratios(seconds[best(seconds, "stock loop")], limit),
     }
 
 
@@ -303,20 +319,24 @@ def summary(seconds: Seconds) -> dict[str, list[float]]:
 
 
 def accuracies(workload: Workload, images: Images, test: Images, epochs: int, seeds: int) -> dict[str, list[float]]:
-    """Test accuracy after the same epochs of our loop and of the stock loop, seed by seed, from equal first weights.
+    """Test accuracy of ours, in each precision, and of the stock loop: same epochs, and same first weights for a seed.
 
     The rate is one-cycle: runs that end at a rate near zero scatter less, so that a difference shows.
     """
     peak = 4 * workload.recipe.rate
     recipe = replace(workload.recipe, epochs=epochs, rate=peak, schedule="one-cycle")
-    normalised = normaliser(images.pixels)
-    reached: dict[str, list[float]] = {"ours": [], "stock loop": []}
+    normalised, device = normaliser(images.pixels), images.pixels.device
+    reached: dict[str, list[float]] = {}
     for seed in range(seeds):
         torch.manual_seed(seed)  # the stock loop's order of the images
-        for name, run in {"ours": partial(ours, seed=seed), "stock loop": partial(stock, workers=0)}.items():
+        runs: dict[str, Run] = {
+            f"ours, {precision}": partial(ours, seed=seed, recipe=replace(recipe, precision=precision))
+            for precision in PRECISIONS
+        }
+        for name, run in (runs | {"stock loop": partial(stock, recipe=recipe, workers=0)}).items():
             model = seeded(workload.build, seed=seed)
-            run(model, images, images.pixels.device, recipe=recipe)
-            reached[name].append(evaluation(model, test, normalised)[1])
+            run(model, images, device)
+            reached.setdefault(name, []).append(evaluation(model, test, normalised)[1])
     return reached
 
 
@@ -409,7 +429,7 @@ def many(images: Images, rounds: int, processes: int) -> Seconds:
     ways: dict[str, Callable[[], object]] = {"in turn": partial(in_turn, images), "at once": partial(at_once, images)}
     with contextlib.ExitStack() as stack:
         if images.pixels.device.type == "cpu":
-            pool = stack.enter_context(ProcessPoolExecutor(processes, process_context(), end_with_parent))
+            pool = stack.enter_context(ProcessPoolExecutor(processes, process_context(), heed_the_benchmark))
             list(pool.map(one_config, CONFIGS[:processes], [images[:64]] * processes))  # started before it counts
             ways["in processes"] = lambda: list(pool.map(one_config, CONFIGS, [images] * len(CONFIGS)))
         device = images.pixels.device
@@ -506,12 +526,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         few = images(workload.data, options.images)
         reached = accuracies(workload, few, images(workload.data, 10_000, "test"), options.epochs, options.seeds)
         keep(name, epochs=options.epochs, images=len(few), reached=reached)
-        gap = estimate([mine - theirs for mine, theirs in zip(*reached.values(), strict=True)])
-        means = ", ".join(f"{loop} {estimate(values).percent}" for loop, values in reached.items())
-        print(f"{name}, {len(few):,} images, {options.epochs} epochs, {options.seeds} seeds: {means}")
-        print(f"  ours less theirs {100 * gap.mean:+.2f} points, ", end="")
-        print(f"95 % interval {100 * gap.low:+.2f} to {100 * gap.high:+.2f}\n", flush=True)
+        print(f"{name}: {len(few):,} images, {options.epochs} epochs, {options.seeds} seeds")
+        for loop, values in reached.items():
+            gap = estimate([mine - theirs for mine, theirs in zip(values, reached["stock loop"], strict=True)])
+            points = f"{100 * gap.mean:+.2f} ({100 * gap.low:+.2f} to {100 * gap.high:+.2f})"
+            print(f"  {loop:36}{estimate(values).percent:>16}, less the stock loop's {points} points", flush=True)
+
+
+def stop(*_: object) -> None:
+    """End at once, and with this process all that it started."""
+    print("engine.py: stopped; the record has what was measured in full, --only measures a part", file=sys.stderr)
+    os._exit(130)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, stop)
     sys.exit(main())

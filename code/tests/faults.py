@@ -269,6 +269,29 @@ def test_a_command_that_is_stopped_as_it_starts_leaves_no_process(bench, words, 
     wait_for(lambda: not running(process.pid))
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_benchmark_that_is_stopped_leaves_no_process_and_keeps_what_it_measured(bench, tmp_path, how):
+    script, out = Path(__file__).parents[1] / "benchmarks" / "engine.py", tmp_path / "cpu.json"
+    words = ["--images=256", "--rounds=1", "--generated", "--device=cpu", "--threads=1", f"--out={out}"]
+    process = subprocess.Popen(
+        [sys.executable, script, *words],
+        env=bench.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for(out.exists)  # the first network is measured; the processes of the second are at work
+    (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
+    _, errors = process.communicate(timeout=60)
+    wait_for(lambda: not running(process.pid))
+    assert "Traceback" not in errors
+    assert (process.returncode, "engine.py: stopped" in errors) == (
+        (130, True) if how == signal.SIGINT else (-9, False)
+    )
+    assert "LeNet-5" in json.loads(out.read_text())["measured"]
+
+
 # --- full disk: a limit on the size of files makes a write fail half-way ---
 
 

@@ -11,6 +11,9 @@ from worked import machine
 from worked.machine import keep_freed_memory
 
 PIECE = 8 << 20  # bytes
+gnu_c_library = pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="not the GNU C library"
+)
 
 
 def pages_of_equal_steps():
@@ -38,9 +41,7 @@ def elsewhere(function):
         return pool.submit(function).result()
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="not the GNU C library"
-)
+@gnu_c_library
 def test_a_step_finds_the_memory_of_the_one_before():
     assert elsewhere(pages_of_equal_steps) > 10 * elsewhere(kept)
 
