@@ -105,8 +105,9 @@ def test_ratios_are_taken_within_a_round_and_the_fastest_comes_first():
 def test_the_accuracies_and_their_difference():
     table = benchmark.accuracies(benchmark.Benchmark("cpu", fabricated(gap=-0.005)))
     assert [row[:2] for row in table.body[:2]] == [
-        [f"{benchmark.LENET}, 3 epochs of 5,000 images", precision] for precision in ("bfloat16", "float32")
+        [benchmark.LENET, precision] for precision in ("bfloat16", "float32")
     ]
+    assert f"{benchmark.LENET}: 3 epochs of 5,000 images" in table.caption
     assert [row[4][:6] for row in table.body[:2]] == ["−80.00", "−0.50 "]
     assert len(table.rows) == 2 * 3 * 3
 
@@ -144,9 +145,9 @@ def test_a_record_of_an_older_benchmark_is_refused(tmp_path, workload, ratio):
 def test_the_brief_answer_says_what_was_asked_and_how_it_fell(tmp_path):
     for many, state in ((2.6, "supported"), (2.4, "not supported")):
         said = benchmark.brief(benchmark.Benchmark("cpu", fabricated(times=many)))
-        assert "computing alone reaches, which is 7.00 (7.00 to 7.00) times that of the stock loop" in said
-        assert f"LeNet-5 trains {many:.2f} ({many:.2f} to {many:.2f}) times as fast" in said
-        assert f"the LeNet-5 trains at least 2.5 times as fast as the stock loop: **{state}**" in said
+        assert "of computing alone, which is 7.00 (7.00 to 7.00) times that of the stock loop" in said
+        assert f"**LeNet-5** trains {many:.2f} ({many:.2f} to {many:.2f}) times as fast" in said
+        assert f"- On this CPU, the LeNet-5 trains at least 2.5 times as fast as the stock loop: **{state}**" in said
 
 
 def test_the_committed_record_is_judged_in_the_ledger(monkeypatch):

@@ -151,17 +151,15 @@ def brief(benchmark: Benchmark) -> str:
     for workload in BOUNDS[benchmark.device]:
         ratio, kept, share, limit = (spread(benchmark.ratio(workload, name)) for name in RATIOS)
         told.append(
-            f"{workload} trains {ratio} times as fast as with the stock loop, {kept} times as fast as with one that "
-            f"keeps its memory as ours does, at {share} of the speed that computing alone reaches, which is {limit} "
-            "times that of the stock loop"
+            f"- **{workload}** trains {ratio} times as fast as with the stock loop, and {kept} times as fast as with "
+            f"one that keeps its memory. That is {share} of the speed of computing alone, which is {limit} times that "
+            "of the stock loop."
         )
     asked = [v for v in judged(benchmark) if v.claim.id.endswith(("-stock", "-stock-kept", "-floor"))]
-    words = "\n".join(f"- {v.claim.statement}: **{v.state}**" for v in asked)
-    return (
-        f"On {benchmark.record['environment']['threads']} threads of this {DEVICES[benchmark.device]}, "
-        f"{'; '.join(told)} (median, smallest and largest of the rounds).\n\n"
-        f"What was asked:\n\n{words}\n"
-    )
+    told += ["", "What was asked:", ""]
+    told += [f"- {v.claim.statement[0].upper()}{v.claim.statement[1:]}: **{v.state}**" for v in asked]
+    threads, place = benchmark.record["environment"]["threads"], DEVICES[benchmark.device]
+    return f"On {threads} threads of this {place}; median, smallest and largest of the rounds:\n\n" + "\n".join(told)
 
 
 def missing(store: Store) -> str:
@@ -201,25 +199,25 @@ def times(benchmark: Benchmark, workload: str) -> Table:
 
 def accuracies(benchmark: Benchmark) -> Table:
     """Test accuracy of both loops after the same epochs."""
-    body, rows = [], []
+    trained, body, rows = [], [], []
     for workload in BOUNDS[benchmark.device]:
         measured = benchmark.measured[accuracy(workload)]
         reached = measured["reached"]
-        what = f"{workload}, {measured['epochs']} epochs of {measured['images']:,} images"
+        trained.append(f"{workload}: {measured['epochs']} epochs of {measured['images']:,} images")
         for ours in (name for name in reached if name != "stock loop"):
             gap = estimate(_difference(workload, ours)(benchmark))
             points = f"{100 * gap.mean:+.2f} ({100 * gap.low:+.2f} to {100 * gap.high:+.2f})".replace("-", "−")
             means = [estimate(reached[loop]).percent for loop in (ours, "stock loop")]
-            body.append([what, ours.partition(", ")[2], *means, points])
+            body.append([workload, ours.partition(", ")[2], *means, points])
         rows += [
             {"workload": workload, "loop": loop, "seed": seed, "accuracy": value}
             for loop, values in reached.items()
             for seed, value in enumerate(values)
         ]
     caption = (
-        "Test accuracy after the same epochs on the same images, from the same initial weights, under a one-cycle "
-        "rate; the stock loop computes in float32. Mean ± half of the 95 % interval over seeds, and the difference in "
-        "percentage points with its interval."
+        f"Test accuracy after the same epochs on the same images ({'; '.join(trained)}), from the same initial "
+        "weights, under a one-cycle rate; the stock loop computes in float32. Mean ± half of the 95 % interval over "
+        "seeds, and the difference in percentage points with its interval."
     )
     header = ("Network", "Precision of ours", "Ours", "Stock loop", "Difference")
     return Table(
