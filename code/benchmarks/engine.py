@@ -11,10 +11,9 @@ Each has a process of its own. Those of ours and of the floor keep the memory th
 those of the others leave that as Python starts them, but for a second stock loop that keeps it, too; and ours is timed
 once more without.
 
-Three short rounds leave out what is a quarter slower than the fastest of its kind. Then every round runs each of the
-others once, in an order of its own, so that a disturbance of the machine meets all. Of each kind the contender with the
-lowest median counts; a ratio is taken within a round, and the median over rounds is what is told. All train the same
-network with the same batch size, optimiser and number of threads.
+Three short rounds leave out what is more than a quarter slower than the fastest of its kind. Then every round runs each
+of the others once, in an order of its own. Of each kind the contender with the lowest median counts; a ratio is taken
+within a round. All train the same network with the same batch size, optimiser and number of threads.
 
 Then flips and crops alone, against those of torchvision and (where it is installed) Kornia; 25 configs of the search
 network: at once, in processes (on a CPU), in turn; and the test accuracy of ours and of the stock loop.
@@ -37,9 +36,10 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, partial
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -76,6 +76,7 @@ from worked.train import (
 
 PRECISIONS = ("float32", "bfloat16")
 LAYOUTS = {"": torch.contiguous_format, ", channels last": torch.channels_last}
+OTHERS = ("lightning", "kornia")  # timed where they are installed
 KEEPING = ("ours", "floor", KEPT)  # the kinds whose processes keep the memory that they free
 NEAR = 1.25  # a contender this many times as slow as the fastest of its kind in short rounds is not that in longer ones
 Run = Callable[[nn.Module, Images, torch.device], None]
@@ -196,7 +197,8 @@ def floor(
 ) -> None:
     """As many steps as the others take, on one batch."""
     batch = images[: recipe.batch_size]
-    pixels = normaliser(images.pixels)(batch.pixels).contiguous(memory_format=LAYOUTS[layout])
+    # Scaled by itself: statistics of all images would be a part of the time, and no part of computing.
+    pixels = normaliser(batch.pixels)(batch.pixels).contiguous(memory_format=LAYOUTS[layout])
     model.to(device).to(memory_format=LAYOUTS[layout]).train()
     optimiser = make_optimiser(model, recipe)
     half = torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else contextlib.nullcontext()
@@ -294,9 +296,13 @@ def best(seconds: Seconds, kind: str) -> str:
 
 
 def near(seconds: Seconds) -> list[str]:
-    """The contenders that may be the fastest of their kind, given seconds of short rounds."""
+    """The contenders that may be the fastest of their kind, given seconds of short rounds; and ours in float32."""
     least = {kind: statistics.median(seconds[best(seconds, kind)]) for kind in kinds(seconds)}
-    return [name for name, taken in seconds.items() if statistics.median(taken) <= NEAR * least[kind_of(name)]]
+    return [
+        name
+        for name, taken in seconds.items()
+        if name == "ours, float32" or statistics.median(taken) <= NEAR * least[kind_of(name)]
+    ]
 
 
 def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[float]:
@@ -310,6 +316,7 @@ def summary(seconds: Seconds) -> dict[str, list[float]]:
     others = [kind for kind in kinds(seconds) if kind not in ("ours", "floor")]
     return {
         **{f"times {kind}": ratios(seconds[best(seconds, kind)], mine) for kind in others},
+        "times stock loop, both in float32": ratios(seconds[best(seconds, "stock loop")], seconds["ours, float32"]),
         "share of the floor": ratios(limit, mine),
         "times stock loop, of the floor": ratios(seconds[best(seconds, "stock loop")], limit),
     }
@@ -436,6 +443,13 @@ def many(images: Images, rounds: int, processes: int) -> Seconds:
         return interleaved({name: partial(clocked, way, device) for name, way in ways.items()}, rounds)
 
 
+def instructions() -> list[str]:
+    """Those of this processor that decide what bfloat16 gains; none where the system does not tell."""
+    info = Path("/proc/cpuinfo")
+    flags = info.read_text().split() if info.is_file() else []
+    return [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags]
+
+
 # -- the command -----------------------------------------------------------------------------------------------------
 
 
@@ -470,11 +484,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     keep_freed_memory()  # flips and crops, and configs in turn, are timed in this process
     device, source = torch.device(options.device), "generated" if options.generated else None
     here = environment(device.type) | {"threads": options.threads}
-    commit = here.pop("commit")  # of a part, as a date is
+    # of a part, as a date is
+    made = {"commit": here.pop("commit"), "instructions": instructions()}
+    made |= {name: version(name) for name in OTHERS if find_spec(name)}
     out = options.out or Store.default().root / "benchmarks" / f"{device.type}.json"
     record = read_json(out)
     if record.get("environment", here) != here or record.get("source", source or "official") != (source or "official"):
-        record = {}  # made elsewhere
+        if options.only:
+            parser.error(f"{out} was made with another machine, package, number of threads or data: name another --out")
+        record = {}
     record |= {"environment": here, "source": source or "official", "measured": record.get("measured", {})}
 
     def images(name: str, count: int, part: str = "train") -> Images:
@@ -483,14 +501,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def keep(name: str, **found: object) -> None:
         """Note what was measured, in the record at once."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        record["measured"][name] = record["measured"].get(name, {}) | {"created": created, "commit": commit} | found
+        record["measured"][name] = {"created": created} | made | found
         write_atomically(out, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
 
     def note(
         name: str, few: Images, recipe: Recipe, seconds: Seconds, told: dict[str, list[float]], **more: Seconds
     ) -> None:
         what = {"images": len(few), "batch": recipe.batch_size, "epochs": recipe.epochs}
-        keep(name, **what, rounds=options.rounds, seconds=seconds, ratios=told, **more)
+        keep(name, **what, recipe=asdict(recipe), rounds=options.rounds, seconds=seconds, ratios=told, **more)
         print(f"{name}: {what}\n{table(seconds, told)}\n", flush=True)
 
     with apart(contenders(WORKLOADS[0].recipe, options.workers), options.threads) as processes:

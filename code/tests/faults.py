@@ -281,7 +281,8 @@ def test_a_benchmark_that_is_stopped_leaves_no_process_and_keeps_what_it_measure
         text=True,
         start_new_session=True,
     )
-    wait_for(out.exists)  # the first network is measured; the processes of the second are at work
+    wait_for(out.exists)  # the first network is measured
+    time.sleep(3)  # the second is measured; a process is at work
     (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
     _, errors = process.communicate(timeout=60)
     wait_for(lambda: not running(process.pid))
