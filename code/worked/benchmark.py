@@ -118,7 +118,8 @@ def claims(device: str) -> list[Claim]:
         if share:
             found.append(
                 Claim(f"{slug}-floor",
-                      f"{place}, training the {workload} reaches {100 * share:g} % of the speed that computing alone allows",
+                      f"{place}, training the {workload} reaches {100 * share:g} % of the speed that computing alone "
+                      "allows",
                       _ratio(workload, "share of the floor"), "mean share", "%", least=share)
             )  # fmt: skip
         found.append(
