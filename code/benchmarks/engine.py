@@ -54,7 +54,7 @@ from torchvision import transforms
 from torchvision.transforms import v2
 
 from worked import data
-from worked.benchmark import KEPT
+from worked.benchmark import EQUAL, KEPT
 from worked.estimate import estimate
 from worked.executors import end_with_parent, process_context
 from worked.machine import environment, keep_freed_memory, prepare_process
@@ -316,7 +316,7 @@ def summary(seconds: Seconds) -> dict[str, list[float]]:
     others = [kind for kind in kinds(seconds) if kind not in ("ours", "floor")]
     return {
         **{f"times {kind}": ratios(seconds[best(seconds, kind)], mine) for kind in others},
-        "times stock loop, both in float32": ratios(seconds[best(seconds, "stock loop")], seconds["ours, float32"]),
+        EQUAL: ratios(seconds[best(seconds, "stock loop")], seconds["ours, float32"]),
         "share of the floor": ratios(limit, mine),
         "times stock loop, of the floor": ratios(seconds[best(seconds, "stock loop")], limit),
     }
